@@ -1,0 +1,143 @@
+"""Every artifact of a model's walk, in order. Read this first.
+
+    Recipe -> Source -> Graph -> Graph -> [Variant] -> Bundle -> Site
+             fetch     export   prepare  quantize     bundle    render
+
+Each is frozen: a stage takes the artifact before it and gives the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from webgpu_kit.manifest import Backend, Dtype, Interface, Manifest, Parity
+
+if TYPE_CHECKING:
+    import onnx
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Tensors = dict[str, Array]
+SourceKind = Literal["onnx", "gguf", "folder", "module"]
+
+# Called with one line of plain text whenever something long starts.
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Source:
+    """The model's files, local now.
+
+    `path` is the `.onnx` file or the Hugging Face folder; `sha256` is that of the file, or of the folder's
+    weight files in name order. `module` is set only when Python handed over a torch module.
+    """
+
+    uri: str
+    revision: str
+    sha256: str
+    kind: SourceKind
+    path: Path
+    license: str = "unknown"
+    module: Any = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One golden sample.
+
+    `input` is task-shaped, as `kit.run` takes it: JSON values, with arrays where tensors belong.
+    `feeds` is the same as the graph takes it. `outputs` is what the original framework gave.
+    """
+
+    input: Mapping[str, Any]
+    feeds: Tensors
+    outputs: Tensors
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Recorded inputs with the original framework's outputs. `origin` names that framework and its version."""
+
+    origin: str
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One ONNX model with its interface and golden; weights are inside `model`.
+
+    `assets` are files the page needs beside the model (tokenizer.json), by name.
+    `settings` goes into the manifest for the page. `passes` names what was done to the graph, in order.
+    """
+
+    model: onnx.ModelProto
+    interface: Interface
+    golden: Golden
+    exporter: str
+    assets: Mapping[str, bytes] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    passes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PackedTensor:
+    """A weight as it travels: blocks of `bits`-wide integers with a scale each, or float16.
+
+    `data`, `scales` and `zero_points` are laid out as `manifest.Expansion` says.
+    """
+
+    name: str
+    kind: Literal["blocks", "float16"]
+    bits: Literal[4, 8, 16]
+    block_size: int
+    rows: int
+    columns: int
+    transpose: bool
+    shape: tuple[int, ...]
+    data: Array
+    scales: Array | None = None
+    zero_points: Array | None = None
+
+
+@dataclass(frozen=True)
+class VariantGraph:
+    """The graph one backend loads, with all its weights inside `model`, so that it runs as it is.
+
+    Initializers named in `expanded` are not stored in the bundle: the page makes them, as float32 or float16, from
+    the packed tensor of the same name.
+    """
+
+    model: onnx.ModelProto
+    expanded: Mapping[str, Literal["float32", "float16"]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A graph in one dtype, with its measured parity against the golden."""
+
+    name: str
+    dtype: Dtype
+    graphs: Mapping[Backend, VariantGraph]
+    packed: Mapping[str, PackedTensor]
+    requires: tuple[str, ...]
+    parity: Parity
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The folder `model/` of a site, written."""
+
+    path: Path
+    manifest: Manifest
+
+
+@dataclass(frozen=True)
+class Site:
+    """The static folder: page, runtime, bundle."""
+
+    path: Path
+    manifest: Manifest

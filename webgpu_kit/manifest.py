@@ -1,0 +1,179 @@
+"""`model/manifest.json`, the only contract between Python and the page, as pydantic models.
+
+Field names are promises to others (DESIGN.md section 6). All sizes are in bytes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from webgpu_kit.errors import BundleError
+
+SCHEMA_VERSION = 1
+MANIFEST_PATH = "model/manifest.json"
+
+Backend = Literal["webgpu", "wasm"]
+Dtype = Literal["fp32", "fp16", "q8", "q4", "q4f16"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Chunk(_Part):
+    """One file on the wire, at most 24 MiB; `path` is relative to the file that lists it and holds the hash."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+class File(_Part):
+    """A logical file: its chunks joined in order. `sha256` is that of the whole."""
+
+    name: str
+    bytes: int
+    sha256: str
+    chunks: list[Chunk]
+
+
+class TensorSpec(_Part):
+    """An input or output: ONNX dtype name (`float32`, `int64`, `bool`, ...) and shape (ints and named dims)."""
+
+    name: str
+    dtype: str
+    shape: list[int | str]
+
+
+class Interface(_Part):
+    """What the graph takes and gives."""
+
+    inputs: list[TensorSpec]
+    outputs: list[TensorSpec]
+
+
+class Span(_Part):
+    """Where a stored tensor lies in the variant's `weights.bin`: byte offset and length."""
+
+    offset: int
+    bytes: int
+
+
+class Expansion(_Part):
+    """How the worker makes one tensor of `expanded.bin` from packed parts of `weights.bin`, once, at load.
+
+    `blocks`: `data` is uint8 (rows, ceil(columns / block_size), block_size * bits / 8), low nibble first, as
+    MatMulNBits stores it; `scales` is float32 or float16 (rows, blocks); `zero_points`, where given, is uint8
+    (rows, ceil(blocks * bits / 8)), else 2 ** (bits - 1). Value = (q - zero_point) * scale.
+    `float16`: `data` is float16 (rows, columns).
+    The result is written at `offset` as `dtype`, (rows, columns), or (columns, rows) when `transpose`.
+    """
+
+    name: str
+    kind: Literal["blocks", "float16"]
+    dtype: Literal["float32", "float16"]
+    rows: int
+    columns: int
+    transpose: bool = False
+    bits: Literal[4, 8, 16]
+    block_size: int = 0
+    offset: int
+    data: Span
+    scales: Span | None = None
+    scales_dtype: Literal["float32", "float16"] = "float32"
+    zero_points: Span | None = None
+
+
+class BackendGraph(_Part):
+    """What one backend loads: the graph file, and how its `expanded.bin` is made.
+
+    The graph's external data are `weights.bin` (a file of the variant, where it has one) and, when
+    `expanded_bytes` > 0, `expanded.bin` (made in the worker).
+    """
+
+    file: str
+    expanded_bytes: int = 0
+    expand: list[Expansion] = Field(default_factory=list)
+
+
+class Parity(_Part):
+    """How far a variant is from the golden: the task's metric (smaller is better) and the plain maximum."""
+
+    metric: str
+    value: float
+    threshold: float
+    max_abs_error: float
+
+
+class VariantEntry(_Part):
+    """One dtype of the model, and what a browser needs to run it."""
+
+    name: str
+    dtype: Dtype
+    backends: list[Backend]
+    requires: list[str] = Field(description="WebGPU features that the webgpu backend needs, such as shader-f16")
+    max_buffer_bytes: int
+    memory_bytes: int
+    download_bytes: int
+    files: list[File]
+    graphs: dict[Backend, BackendGraph]
+    parity: Parity
+
+
+class SourceEntry(_Part):
+    """Where the weights came from."""
+
+    uri: str
+    revision: str
+    sha256: str
+
+
+class Tools(_Part):
+    """The versions that made this bundle."""
+
+    webgpu_kit: str
+    onnx: str
+    onnxruntime: str
+    onnxruntime_web: str
+    exporter: str
+
+
+class GoldenEntry(_Part):
+    """The recorded inputs and the original framework's outputs; `path` is relative to the manifest."""
+
+    path: str
+    sha256: str
+    count: int
+
+
+class Manifest(_Part):
+    """The whole bundle. Variants come best first."""
+
+    schema_: int = Field(alias="schema", default=SCHEMA_VERSION)
+    name: str
+    title: str
+    task: str
+    license: str
+    source: SourceEntry
+    tools: Tools
+    interface: Interface
+    variants: list[VariantEntry]
+    assets: list[File]
+    golden: GoldenEntry
+    settings: dict[str, Any]
+
+
+def read_manifest(site: Path) -> Manifest:
+    """Read and validate the manifest of the site in folder `site`. Raises BundleError."""
+    path = site / MANIFEST_PATH
+    if not path.is_file():
+        raise BundleError(f"{site}: not a site, it has no {MANIFEST_PATH}.", fix="webgpu-kit build MODEL --out " + str(site))
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise BundleError(f"{path}: not a valid manifest: {place}: {first['msg']}.", fix="build the site again") from error
