@@ -1,0 +1,226 @@
+"""Variants -> Bundle: the folder `model/`, as chunks named by their hash and one manifest."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from webgpu_kit.artifacts import Array, Bundle, Golden, Graph, PackedTensor, Source, Variant, VariantGraph
+from webgpu_kit.errors import BundleError
+from webgpu_kit.manifest import (
+    BackendGraph,
+    Chunk,
+    Expansion,
+    File,
+    GoldenEntry,
+    Manifest,
+    SourceEntry,
+    Span,
+    Tools,
+    VariantEntry,
+)
+from webgpu_kit.recipe import Recipe
+from webgpu_kit.tasks import TASKS
+
+if TYPE_CHECKING:
+    import onnx
+
+CHUNK_BYTES = 24 * 1024 * 1024  # the strictest host allows 25 MiB a file
+INLINE_BYTES = 1024  # smaller weights stay in the graph file: a reference costs as much
+ALIGNMENT = 64
+TEXT_SUFFIXES = (".json", ".txt")  # kept in the chunk's name, so that hosts compress it
+WEIGHTS, EXPANDED = "weights.bin", "expanded.bin"
+DTYPE_BYTES = {"float32": 4, "float16": 2}
+
+
+def write_bundle(source: Source, graph: Graph, variants: list[Variant], recipe: Recipe, task: str, out: Path) -> Bundle:
+    """Write `manifest.json`, the golden and all chunks into the new folder `out`. Raises BundleError."""
+    try:
+        (out / "chunks").mkdir(parents=True)
+        golden_text = json.dumps(_golden_to_json(graph.golden), ensure_ascii=False, separators=(",", ":")).encode()
+        digest = hashlib.sha256(golden_text).hexdigest()
+        golden = GoldenEntry(path=f"golden.{digest[:16]}.json", sha256=digest, count=len(graph.golden.samples))
+        (out / golden.path).write_bytes(golden_text)
+        manifest = Manifest(
+            name=recipe.name,
+            title=recipe.shown_title,
+            task=task,
+            license=recipe.license or source.license,
+            source=SourceEntry(uri=source.uri, revision=source.revision, sha256=source.sha256),
+            tools=_read_tools(graph.exporter),
+            interface=graph.interface,
+            variants=[_write_variant(variant, out) for variant in variants],
+            assets=[write_file(name, content, out) for name, content in sorted(graph.assets.items())],
+            golden=golden,
+            settings={**graph.settings, "page": TASKS[task].page_settings(graph.settings, recipe)},
+        )
+        (out / "manifest.json").write_text(manifest.model_dump_json(by_alias=True, indent=1), encoding="utf-8")
+    except OSError as error:
+        raise BundleError(f"{error.filename or out}: {error.strerror}.", fix="free some space, or give another folder with --out") from error
+    return Bundle(path=out, manifest=manifest)
+
+
+def _read_tools(exporter: str) -> Tools:
+    from webgpu_kit.vendor import find_runtime
+
+    runtime = json.loads((find_runtime() / "runtime.json").read_text(encoding="utf-8"))
+    return Tools(
+        webgpu_kit=version("webgpu-kit"),
+        onnx=version("onnx"),
+        onnxruntime=version("onnxruntime"),
+        onnxruntime_web=runtime["onnxruntime_web"],
+        exporter=exporter,
+    )
+
+
+def write_file(name: str, content: bytes | memoryview, folder: Path) -> File:
+    """Write `content` as chunks under `folder`/chunks, once for equal content. Gives paths relative to `folder`."""
+    suffix = Path(name).suffix if Path(name).suffix in TEXT_SUFFIXES else ".bin"
+    chunks = []
+    for start in range(0, max(len(content), 1), CHUNK_BYTES):
+        part = content[start : start + CHUNK_BYTES]
+        digest = hashlib.sha256(part).hexdigest()
+        path = folder / "chunks" / (digest[:16] + suffix)
+        if not path.exists():
+            path.write_bytes(part)
+        chunks.append(Chunk(path=f"chunks/{path.name}", bytes=len(part), sha256=digest))
+    return File(name=name, bytes=len(content), sha256=hashlib.sha256(content).hexdigest(), chunks=chunks)
+
+
+class _Weights:
+    """`weights.bin` as it grows: equal tensors are stored once."""
+
+    def __init__(self) -> None:
+        self.content = bytearray()
+        self._places: dict[bytes, Span] = {}
+
+    def add(self, raw: bytes) -> Span:
+        key = hashlib.sha256(raw).digest()
+        if key not in self._places:
+            self.content.extend(b"\0" * (-len(self.content) % ALIGNMENT))
+            self._places[key] = Span(offset=len(self.content), bytes=len(raw))
+            self.content.extend(raw)
+        return self._places[key]
+
+
+def _write_variant(variant: Variant, out: Path) -> VariantEntry:
+    weights, graphs, files = _Weights(), {}, {}
+    shared = len({id(entry.model) for entry in variant.graphs.values()}) == 1
+    for backend, entry in variant.graphs.items():
+        name = "model.onnx" if shared else f"model.{backend}.onnx"
+        model, graphs[backend] = _split_weights(entry, variant.packed, weights, name)
+        files[name] = write_file(name, model.SerializeToString(deterministic=True), out)
+    if weights.content:
+        files[WEIGHTS] = write_file(WEIGHTS, memoryview(weights.content), out)
+    weight_bytes = len(weights.content)
+    graph_bytes = max(file.bytes for name, file in files.items() if name != WEIGHTS)
+    return VariantEntry(
+        name=variant.name,
+        dtype=variant.dtype,
+        backends=list(variant.graphs),
+        requires=list(variant.requires),
+        max_buffer_bytes=max(_largest_tensor(entry.model) for entry in variant.graphs.values()),
+        memory_bytes=max(_estimate_memory(entry, weight_bytes) for entry in graphs.values()),
+        download_bytes=graph_bytes + weight_bytes,
+        files=[files[name] for name in sorted(files)],
+        graphs=graphs,
+        parity=variant.parity,
+    )
+
+
+def _largest_tensor(model: onnx.ModelProto) -> int:
+    return max((len(entry.raw_data) for entry in model.graph.initializer), default=0)
+
+
+def _estimate_memory(graph: BackendGraph, weight_bytes: int) -> int:
+    # The download and the expanded weights lie in memory once, and once more inside ONNX Runtime while it loads.
+    return 2 * (weight_bytes + graph.expanded_bytes)
+
+
+def _split_weights(
+    entry: VariantGraph, packed: Mapping[str, PackedTensor], weights: _Weights, file: str
+) -> tuple[onnx.ModelProto, BackendGraph]:
+    """Move weights out of a graph: into `weights`, or, where the page makes them, into the plan of expansions."""
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.ModelProto()
+    model.CopyFrom(entry.model)
+    plan: list[Expansion] = []
+    expanded_bytes = 0
+    for initializer in model.graph.initializer:
+        if initializer.name in entry.expanded:
+            expansion = _plan_expansion(packed[initializer.name], entry.expanded[initializer.name], weights, expanded_bytes)
+            size = expansion.rows * expansion.columns * DTYPE_BYTES[expansion.dtype]
+            _make_external(initializer, EXPANDED, expansion.offset, size)
+            expanded_bytes = expansion.offset + size + (-size % ALIGNMENT)
+            plan.append(expansion)
+            continue
+        raw = numpy_helper.to_array(initializer).tobytes() if not initializer.raw_data else initializer.raw_data
+        if len(raw) >= INLINE_BYTES and initializer.data_type != onnx.TensorProto.STRING:
+            span = weights.add(raw)
+            _make_external(initializer, WEIGHTS, span.offset, span.bytes)
+    return model, BackendGraph(file=file, expanded_bytes=expanded_bytes, expand=plan)
+
+
+def _plan_expansion(tensor: PackedTensor, dtype: Any, weights: _Weights, offset: int) -> Expansion:
+    def store(part: Array | None) -> Span | None:
+        return None if part is None else weights.add(np.ascontiguousarray(part).tobytes())
+
+    data = store(tensor.data)
+    assert data is not None
+    return Expansion(
+        name=tensor.name,
+        kind=tensor.kind,
+        dtype=dtype,
+        rows=tensor.rows,
+        columns=tensor.columns,
+        transpose=tensor.transpose,
+        bits=tensor.bits,
+        block_size=tensor.block_size,
+        offset=offset,
+        data=data,
+        scales=store(tensor.scales),
+        scales_dtype="float16" if tensor.scales is not None and tensor.scales.dtype == np.float16 else "float32",
+        zero_points=store(tensor.zero_points),
+    )
+
+
+def _make_external(initializer: onnx.TensorProto, location: str, offset: int, length: int) -> None:
+    import onnx
+
+    for name in ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data"):
+        initializer.ClearField(name)
+    initializer.data_location = onnx.TensorProto.EXTERNAL
+    del initializer.external_data[:]
+    for key, value in (("location", location), ("offset", offset), ("length", length)):
+        initializer.external_data.add(key=key, value=str(value))
+
+
+def encode_tensor(value: Array) -> dict[str, Any]:
+    """An array as the golden and the page write it: dtype, shape, base64 of its little-endian bytes."""
+    little = np.ascontiguousarray(value, dtype=value.dtype.newbyteorder("<"))
+    return {"dtype": value.dtype.name, "shape": list(value.shape), "data": base64.b64encode(little.tobytes()).decode()}
+
+
+def _golden_to_json(golden: Golden) -> dict[str, Any]:
+    samples: Iterable[Any] = golden.samples
+    return {
+        "origin": golden.origin,
+        "samples": [{"input": _input_to_json(sample.input), "outputs": _input_to_json(sample.outputs)} for sample in samples],
+    }
+
+
+def _input_to_json(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return encode_tensor(value)
+    if isinstance(value, Mapping):
+        return {key: _input_to_json(item) for key, item in value.items()}
+    return value

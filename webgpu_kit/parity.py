@@ -1,0 +1,75 @@
+"""How far a variant's answers are from the golden. Every metric is an error: smaller is better.
+
+The page measures the same three in `site_templates/kit/parity.js`; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from webgpu_kit.artifacts import Array, Tensors
+from webgpu_kit.manifest import Parity
+
+
+def probability_error(expected: Array, actual: Array) -> float:
+    """The largest difference between two probabilities, 0 to 1. Shapes: any, equal."""
+    return float(np.max(np.abs(expected - actual), initial=0.0))
+
+
+def cosine_distance(expected: Array, actual: Array) -> float:
+    """The largest 1 - cosine over rows, 0 to 2. Shapes: (rows, dimensions)."""
+    lengths = np.linalg.norm(expected, axis=-1) * np.linalg.norm(actual, axis=-1)
+    cosine = np.sum(expected * actual, axis=-1) / np.maximum(lengths, 1e-12)
+    return float(max(np.max(1.0 - cosine, initial=0.0), 0.0))
+
+
+def relative_error(expected: Array, actual: Array) -> float:
+    """Root mean square of the difference over that of the expected values; for integers the share of unequal ones."""
+    if expected.size == 0:
+        return 0.0
+    if not np.issubdtype(expected.dtype, np.floating):
+        return float(np.mean(expected != actual))
+    size = math.sqrt(float(np.mean(np.square(expected))))
+    return math.sqrt(float(np.mean(np.square(expected - actual)))) / max(size, 1e-6)
+
+
+METRICS: dict[str, Callable[[Array, Array], float]] = {
+    "probability_error": probability_error,
+    "cosine_distance": cosine_distance,
+    "relative_error": relative_error,
+}
+
+
+def measure_parity(metric: str, expected: Sequence[Tensors], actual: Sequence[Tensors], threshold: float) -> Parity:
+    """Compare samples of named outputs; the worst output of the worst sample counts.
+
+    A missing output, another shape or dtype kind, or a value that is not finite where the expected one is, counts
+    as an infinite error.
+    """
+    value, max_abs_error = 0.0, 0.0
+    if len(expected) != len(actual):
+        value = max_abs_error = math.inf
+    for expected_outputs, actual_outputs in zip(expected, actual, strict=False):
+        for name, wanted in expected_outputs.items():
+            error, difference = _compare(METRICS[metric], wanted, actual_outputs.get(name))
+            value, max_abs_error = max(value, error), max(max_abs_error, difference)
+    return Parity(metric=metric, value=value, threshold=threshold, max_abs_error=max_abs_error)
+
+
+def _compare(metric: Callable[[Array, Array], float], wanted: Array, given: Array | None) -> tuple[float, float]:
+    if given is None or wanted.shape != given.shape:
+        return math.inf, math.inf
+    if np.issubdtype(wanted.dtype, np.floating):
+        wide, narrow = wanted.astype(np.float64), given.astype(np.float64)
+        finite = np.isfinite(wide)
+        same_elsewhere = np.array_equal(wide[~finite], narrow[~finite], equal_nan=True)
+        if not same_elsewhere or not np.all(np.isfinite(narrow[finite])):
+            return math.inf, math.inf
+        wide, narrow = np.where(finite, wide, 0.0), np.where(finite, narrow, 0.0)
+        return metric(wide, narrow), float(np.max(np.abs(wide - narrow), initial=0.0))
+    unequal = relative_error(wanted, given)
+    difference = np.abs(wanted.astype(np.float64) - given.astype(np.float64))
+    return unequal, float(np.max(difference, initial=0.0))

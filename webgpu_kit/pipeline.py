@@ -1,0 +1,103 @@
+"""The walk of a model, in order. The only file that knows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from webgpu_kit.artifacts import Graph, Progress, Site, Source, Variant
+from webgpu_kit.bundle import write_bundle
+from webgpu_kit.errors import KitError, QuantizeError
+from webgpu_kit.export import decide_task, export_graph
+from webgpu_kit.graph import prepare_graph
+from webgpu_kit.manifest import Dtype
+from webgpu_kit.quantize import quantize_graph
+from webgpu_kit.recipe import Recipe, find_recipe, validate_recipe
+from webgpu_kit.site import check_target, render_site, staging_folder
+from webgpu_kit.source import fetch_source
+from webgpu_kit.tasks import TASKS
+from webgpu_kit.vendor import find_runtime, models_folder
+
+
+@dataclass(frozen=True)
+class Build:
+    """What a build gave: the site, and the variants that were made but not shipped, with the reason."""
+
+    site: Site
+    rejected: dict[str, str]
+
+
+def _stay_silent(line: str) -> None:
+    pass
+
+
+def build(source: str | Any, out: str | Path = "site", *, progress: Progress = _stay_silent, **settings: Any) -> Site:
+    """Build a site from SOURCE: a recipe's name, a path, a URI, or `(torch.nn.Module, {input name: tensor})`.
+
+    `settings` are Recipe fields that replace the recipe's. Raises a KitError; the folder `out` then is as before.
+    """
+    if isinstance(source, str | Path):
+        recipe = find_recipe(str(source), models_folder(), settings)
+        return build_recipe(recipe, Path(out), progress).site
+    module, example = source
+    name = type(module).__name__
+    values = {"name": name.lower(), "title": name, "source": f"module:{name}", **settings}
+    fetched = Source(uri=f"module:{name}", revision="", sha256="", kind="module", path=Path(), module=(module, example))
+    return build_recipe(validate_recipe(values, name), Path(out), progress, fetched).site
+
+
+def build_recipe(recipe: Recipe, out: Path, progress: Progress, source: Source | None = None) -> Build:
+    """The walk itself. Everything is checked before the first byte is written; `out` changes in the last step."""
+    check_target(out)
+    find_runtime()
+    if source is None:
+        progress(f"fetching {recipe.source}")
+        source = fetch_source(recipe.source, base=recipe.folder, sha256=recipe.sha256, progress=progress)
+    task = decide_task(source, recipe).name
+    graph = export_graph(source, recipe, progress)
+    graph = prepare_graph(graph, task, progress)
+    variants, rejected = _make_variants(graph, recipe, task, progress)
+    with staging_folder(out) as staging:
+        progress("writing the bundle")
+        bundle = write_bundle(source, graph, variants, recipe, task, staging / "model")
+        progress("writing the site")
+        site = render_site(bundle, recipe, staging, out)
+    return Build(site=site, rejected=rejected)
+
+
+def _make_variants(graph: Graph, recipe: Recipe, task: str, progress: Progress) -> tuple[list[Variant], dict[str, str]]:
+    dtypes: tuple[Dtype, ...] = tuple(recipe.dtypes or TASKS[task].dtypes)
+    variants, rejected = [], {}
+    for dtype in dict.fromkeys(dtypes):
+        progress(f"making the variant {dtype}")
+        try:
+            variant = quantize_graph(graph, dtype, task, recipe.thresholds.get(dtype))
+        except QuantizeError as error:
+            rejected[dtype] = error.message
+            continue
+        if variant.parity.value <= variant.parity.threshold:
+            variants.append(variant)
+        else:
+            rejected[dtype] = _describe_miss(variant)
+    if not variants:
+        reasons = "".join(f"\n  {dtype}: {reason}" for dtype, reason in rejected.items())
+        raise QuantizeError(f"{recipe.where}: no variant can be shipped.{reasons}", fix="add fp32 to --dtypes, or set [thresholds] in a recipe")
+    return variants, rejected
+
+
+def _describe_miss(variant: Variant) -> str:
+    parity = variant.parity
+    times = parity.value / parity.threshold if parity.threshold else float("inf")
+    return f"{parity.metric} {parity.value:.3g} is {times:.1f} times its threshold {parity.threshold:.3g}"
+
+
+def supported_recipes() -> Mapping[str, Recipe]:
+    """The built-in recipes by name."""
+    from webgpu_kit.recipe import list_recipes
+
+    return {recipe.name: recipe for recipe in list_recipes(models_folder())}
+
+
+__all__ = ["Build", "KitError", "build", "build_recipe", "supported_recipes"]

@@ -1,0 +1,19 @@
+"""The tasks, one file each. A task says five things and nothing else:
+
+1. how to load the original model,
+2. what goes into the graph before and after it,
+3. sample inputs, as `kit.run` takes them, and what the original makes of them,
+4. the parity metric, its thresholds, and the default variants, best first,
+5. which page shows it (the folder of the same name under `site_templates/pages/`).
+"""
+
+from __future__ import annotations
+
+from webgpu_kit.tasks.feature_extraction import FEATURE_EXTRACTION
+from webgpu_kit.tasks.image_classification import IMAGE_CLASSIFICATION
+from webgpu_kit.tasks.task import Original, Task, TorchModel
+from webgpu_kit.tasks.tensor import TENSOR
+
+TASKS: dict[str, Task] = {task.name: task for task in (IMAGE_CLASSIFICATION, FEATURE_EXTRACTION, TENSOR)}
+
+__all__ = ["TASKS", "Original", "Task", "TorchModel"]
