@@ -1,0 +1,135 @@
+"""Results as tables for people, on stdout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from webgpu_kit.manifest import VariantEntry
+    from webgpu_kit.pipeline import Build
+    from webgpu_kit.recipe import Recipe
+    from webgpu_kit.report import BenchReport, BenchRow, CheckReport, DoctorReport, PairEntry, WorldEntry
+
+_console = Console(highlight=False, soft_wrap=False)
+_COLOURS = {"passed": "green", "ok": "green", "failed": "red", "missing": "red", "not-verified": "yellow", "optional": "yellow"}
+
+
+def format_bytes(size_bytes: int) -> str:
+    """A size for people: 930 B, 216 kB, 22.9 MB."""
+    if size_bytes < 1000:
+        return f"{size_bytes} B"
+    return f"{size_bytes / 1e3:.0f} kB" if size_bytes < 1e6 else f"{size_bytes / 1e6:.1f} MB"
+
+
+def format_ms(time_ms: float | None) -> str:
+    """A time for people: 0.4 ms, 12 ms, 3.1 s."""
+    if time_ms is None:
+        return "-"
+    return f"{time_ms / 1000:.1f} s" if time_ms >= 1000 else f"{time_ms:.0f} ms" if time_ms >= 10 else f"{time_ms:.1f} ms"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def print_build(build: Build) -> None:
+    """The variants that were shipped, best first, and those that were not."""
+    manifest = build.site.manifest
+    table = _table("variant", "download", "parity", "runs on", "needs")
+    for variant in manifest.variants:
+        table.add_row(*_describe_variant(variant))
+    _console.print(table)
+    for dtype, reason in build.rejected.items():
+        _console.print(f"[yellow]{dtype} is not shipped[/]: {escape(reason)}")
+    for backend, reason in manifest.settings.get("unsupported", {}).items():
+        _console.print(f"[yellow]not on {backend}[/]: {escape(reason)}")
+    for name, shape in manifest.settings.get("shapes", {}).items():
+        _console.print(f"input {escape(name)}: shape {','.join(map(str, shape)) or 'scalar'} (change it with --shape)")
+    _console.print(f"\n[green]{escape(manifest.title)}[/] is in [bold]{escape(str(build.site.path))}[/].")
+    suffix = "" if str(build.site.path) == "site" else f" {build.site.path}"
+    _console.print(f"Look at it: webgpu-kit serve{escape(suffix)}    Prove it: webgpu-kit check{escape(suffix)}")
+
+
+def _describe_variant(variant: VariantEntry) -> tuple[str, ...]:
+    parity = variant.parity
+    return (
+        variant.name,
+        format_bytes(variant.download_bytes),
+        f"{parity.metric} {parity.value:.2g} (at most {parity.threshold:g})",
+        ", ".join(variant.backends),
+        ", ".join(variant.requires) or "-",
+    )
+
+
+def print_check(report: CheckReport, folder: Path) -> None:
+    """The verdict of every pair and world, then the whole in one sentence."""
+    _console.print(f"{escape(report.browser.title)}, {escape(report.browser.adapter.title if report.browser.adapter else 'no WebGPU adapter')}")
+    table = _table("what", "verdict", "parity", "first run", "samples", "why")
+    for result in report.results:
+        table.add_row(*_describe_result(result))
+    _console.print(table)
+    colour = "green" if report.ok else "red"
+    _console.print(f"\n[{colour}]{escape(report.verdict)}[/]\nReport: {escape(str(folder / 'report.html'))}")
+
+
+def _describe_result(result: PairEntry | WorldEntry) -> tuple[str, ...]:
+    parity = result.parity
+    value = "-" if parity is None else "infinite" if parity.value is None else f"{parity.value:.2g} of {parity.threshold:g}"
+    return (
+        escape(result.title),
+        f"[{_COLOURS[result.verdict]}]{result.verdict}[/]",
+        value,
+        format_ms(result.page.first_run_ms if result.page else None),
+        f"{result.samples_run} of {result.samples_total}",
+        escape(result.reason),
+    )
+
+
+def print_bench(report: BenchReport) -> None:
+    """Loading and speed of every pair, beside native onnxruntime."""
+    _console.print(f"{escape(report.browser.title)} on {escape(report.machine)}")
+    table = _table("variant", "backend", "cold load", "warm load", "first answer", "steady", "native CPU", "longest task")
+    for row in report.rows:
+        table.add_row(*_describe_bench_row(row))
+    _console.print(table)
+
+
+def _describe_bench_row(row: BenchRow) -> tuple[str, ...]:
+    backend = row.backend + (" (software)" if row.software else "")
+    if row.reason or row.cold is None or row.warm is None:
+        return (row.variant, backend, escape(row.reason), "", "", "", "", "")
+    native = row.native.median_ms if row.native else None
+    return (
+        row.variant,
+        backend,
+        f"{format_bytes(row.cold.downloaded_bytes)}, {format_ms(row.cold.ready_ms)}",
+        f"{format_bytes(row.warm.downloaded_bytes)}, {format_ms(row.warm.ready_ms)}",
+        format_ms(row.first_answer_ms),
+        format_ms(row.median_ms),
+        format_ms(native),
+        format_ms(row.longest_task_ms),
+    )
+
+
+def print_doctor(report: DoctorReport) -> None:
+    """What the machine has and lacks, with the command that mends each lack."""
+    table = _table("", "what", "found", "fix")
+    for item in report.items:
+        table.add_row(f"[{_COLOURS[item.state]}]{item.state}[/]", escape(item.name), escape(item.found), escape(item.fix))
+    _console.print(table)
+
+
+def print_models(recipes: list[Recipe]) -> None:
+    """The built-in recipes."""
+    table = _table("name", "task", "what", "build it")
+    for recipe in recipes:
+        table.add_row(escape(recipe.name), recipe.task or "-", escape(recipe.shown_title), f"webgpu-kit build {escape(recipe.name)}")
+    _console.print(table)
