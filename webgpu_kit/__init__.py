@@ -1,8 +1,8 @@
 """webgpu-kit: from a model to a static web page that runs it, proved in a real browser.
 
-    import webgpu_kit as wk
-    site = wk.build("digits", out="site")
-    report = wk.check(site)
+import webgpu_kit as wk
+site = wk.build("digits", out="site")
+report = wk.check(site)
 """
 
 from __future__ import annotations

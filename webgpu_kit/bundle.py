@@ -63,7 +63,9 @@ def write_bundle(source: Source, graph: Graph, variants: list[Variant], recipe: 
         )
         (out / "manifest.json").write_text(manifest.model_dump_json(by_alias=True, indent=1), encoding="utf-8")
     except OSError as error:
-        raise BundleError(f"{error.filename or out}: {error.strerror}.", fix="free some space, or give another folder with --out") from error
+        raise BundleError(
+            f"{error.filename or out}: {error.strerror}.", fix="free some space, or give another folder with --out"
+        ) from error
     return Bundle(path=out, manifest=manifest)
 
 
@@ -157,7 +159,9 @@ def _split_weights(
     expanded_bytes = 0
     for initializer in model.graph.initializer:
         if initializer.name in entry.expanded:
-            expansion = _plan_expansion(packed[initializer.name], entry.expanded[initializer.name], weights, expanded_bytes)
+            expansion = _plan_expansion(
+                packed[initializer.name], entry.expanded[initializer.name], weights, expanded_bytes
+            )
             size = expansion.rows * expansion.columns * DTYPE_BYTES[expansion.dtype]
             _make_external(initializer, EXPANDED, expansion.offset, size)
             expanded_bytes = expansion.offset + size + (-size % ALIGNMENT)
@@ -214,7 +218,9 @@ def _golden_to_json(golden: Golden) -> dict[str, Any]:
     samples: Iterable[Any] = golden.samples
     return {
         "origin": golden.origin,
-        "samples": [{"input": _input_to_json(sample.input), "outputs": _input_to_json(sample.outputs)} for sample in samples],
+        "samples": [
+            {"input": _input_to_json(sample.input), "outputs": _input_to_json(sample.outputs)} for sample in samples
+        ],
     }
 
 

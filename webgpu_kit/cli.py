@@ -19,7 +19,9 @@ from webgpu_kit.errors import KitError, RecipeError
 if TYPE_CHECKING:
     from webgpu_kit.artifacts import Progress
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else."
+)
 site_argument = click.argument("site", type=click.Path(path_type=Path), default="site")
 browser_option = click.option(
     "--browser",
@@ -45,11 +47,33 @@ def _parse_shape(text: str) -> tuple[str, list[int]]:
 
 @commands.command()
 @click.argument("source")
-@click.option("--out", type=click.Path(path_type=Path), default="site", show_default=True, help="The folder to write; an old site there stays until the new one is whole.")
-@click.option("--task", help="What the model does: image-classification, feature-extraction or tensor. Default: found out from the source.")
-@click.option("--dtypes", help="The variants to make, best first: any of fp32,fp16,q8,q4,q4f16. Default: the task's own.")
-@click.option("--shape", "shapes", multiple=True, metavar="NAME=1,3,224,224", help="The shape of an input whose dimensions are not fixed; may be repeated.")
-@click.option("--labels", "labels_file", type=click.Path(path_type=Path), help="A text file with one label a line, or a JSON list.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default="site",
+    show_default=True,
+    help="The folder to write; an old site there stays until the new one is whole.",
+)
+@click.option(
+    "--task",
+    help="What the model does: image-classification, feature-extraction or tensor. Default: found out from the source.",
+)
+@click.option(
+    "--dtypes", help="The variants to make, best first: any of fp32,fp16,q8,q4,q4f16. Default: the task's own."
+)
+@click.option(
+    "--shape",
+    "shapes",
+    multiple=True,
+    metavar="NAME=1,3,224,224",
+    help="The shape of an input whose dimensions are not fixed; may be repeated.",
+)
+@click.option(
+    "--labels",
+    "labels_file",
+    type=click.Path(path_type=Path),
+    help="A text file with one label a line, or a JSON list.",
+)
 @click.option("--title", help="The page's title.")
 @json_option
 def build(source: str, out: Path, shapes: tuple[str, ...], as_json: bool, **given: Any) -> None:
@@ -74,7 +98,13 @@ def build(source: str, out: Path, shapes: tuple[str, ...], as_json: bool, **give
     with _progress() as progress:
         made = build_recipe(find_recipe(source, models_folder(), settings), out, progress)
     if as_json:
-        _print_json({"site": str(made.site.path), "rejected": made.rejected, "manifest": made.site.manifest.model_dump(mode="json", by_alias=True)})
+        _print_json(
+            {
+                "site": str(made.site.path),
+                "rejected": made.rejected,
+                "manifest": made.site.manifest.model_dump(mode="json", by_alias=True),
+            }
+        )
     else:
         tables.print_build(made)
 
@@ -91,7 +121,9 @@ def serve(site: Path, port: int, host: str, open_browser: bool, no_reload: bool)
 
     def announce(url: str) -> None:
         click.echo(url)
-        click.echo("Ctrl-C stops it." + ("" if no_reload else " The page reloads when the site is built again."), err=True)
+        click.echo(
+            "Ctrl-C stops it." + ("" if no_reload else " The page reloads when the site is built again."), err=True
+        )
         if open_browser:
             click.launch(url)
 
@@ -100,11 +132,24 @@ def serve(site: Path, port: int, host: str, open_browser: bool, no_reload: bool)
 
 @commands.command()
 @site_argument
-@click.option("--backend", "backends", multiple=True, type=click.Choice(["webgpu", "wasm"]), help="Only this backend; may be repeated.")
+@click.option(
+    "--backend",
+    "backends",
+    multiple=True,
+    type=click.Choice(["webgpu", "wasm"]),
+    help="Only this backend; may be repeated.",
+)
 @click.option("--variant", "variants", multiple=True, metavar="V", help="Only this variant; may be repeated.")
 @browser_option
 @click.option("--headed", is_flag=True, help="Show the browser.")
-@click.option("--report", "folder", type=click.Path(path_type=Path), default="report", show_default=True, help="Where to write report.json, report.html and junit.xml.")
+@click.option(
+    "--report",
+    "folder",
+    type=click.Path(path_type=Path),
+    default="report",
+    show_default=True,
+    help="Where to write report.json, report.html and junit.xml.",
+)
 @click.option("--strict", is_flag=True, help="What could not be verified on this machine counts as failed.")
 @json_option
 def check(site: Path, folder: Path, as_json: bool, **options: Any) -> None:
@@ -125,7 +170,13 @@ def check(site: Path, folder: Path, as_json: bool, **options: Any) -> None:
 
 @commands.command()
 @site_argument
-@click.option("--backend", "backends", multiple=True, type=click.Choice(["webgpu", "wasm"]), help="Only this backend; may be repeated.")
+@click.option(
+    "--backend",
+    "backends",
+    multiple=True,
+    type=click.Choice(["webgpu", "wasm"]),
+    help="Only this backend; may be repeated.",
+)
 @click.option("--variant", "variants", multiple=True, metavar="V", help="Only this variant; may be repeated.")
 @browser_option
 @click.option("--headed", is_flag=True, help="Show the browser.")
@@ -171,7 +222,12 @@ def models(as_json: bool) -> None:
 
     recipes = list_recipes(models_folder())
     if as_json:
-        _print_json([recipe.model_dump(mode="json", include={"name", "title", "task", "source", "license", "description"}) for recipe in recipes])
+        _print_json(
+            [
+                recipe.model_dump(mode="json", include={"name", "title", "task", "source", "license", "description"})
+                for recipe in recipes
+            ]
+        )
     else:
         tables.print_models(recipes)
 

@@ -63,3 +63,8 @@ class BrowserError(KitError):
 
 class CheckError(KitError):
     """A check or a bench could not be carried out."""
+
+
+def first_line(error: Exception) -> str:
+    """The first line of a library's own message, cut to what fits one of ours."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:400]

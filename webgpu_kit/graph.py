@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from webgpu_kit.artifacts import Graph, Progress
-from webgpu_kit.errors import GraphError, KitError
+from webgpu_kit.errors import GraphError, KitError, first_line
 from webgpu_kit.interface import read_interface
 from webgpu_kit.operators import missing_operators
 from webgpu_kit.tasks import TASKS
@@ -41,7 +41,10 @@ def prepare_graph(graph: Graph, task: str, progress: Progress) -> Graph:
         except KitError:
             raise
         except Exception as error:  # passes call into several libraries
-            raise GraphError(f"pass '{name}' failed after {done or 'none'}: {str(error).splitlines()[0][:300]}", fix="run again with --debug") from error
+            raise GraphError(
+                f"pass '{name}' failed after {done or 'none'}: {first_line(error)}",
+                fix="run again with --debug",
+            ) from error
         done.append(name)
     settings = dict(graph.settings)
     if lacking := missing_operators(model, "webgpu"):
@@ -52,7 +55,10 @@ def prepare_graph(graph: Graph, task: str, progress: Progress) -> Graph:
 def check_operators(model: onnx.ModelProto) -> None:
     """Raise GraphError naming every operator that ONNX Runtime Web's wasm build lacks."""
     if lacking := missing_operators(model, "wasm"):
-        raise GraphError(f"ONNX Runtime Web has no operator {', '.join(lacking)}.", fix="export the model without it, or with an opset that ONNX Runtime supports")
+        raise GraphError(
+            f"ONNX Runtime Web has no operator {', '.join(lacking)}.",
+            fix="export the model without it, or with an opset that ONNX Runtime supports",
+        )
 
 
 def fold_constants(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -62,7 +68,9 @@ def fold_constants(model: onnx.ModelProto) -> onnx.ModelProto:
     from onnxscript import optimizer
 
     ir_model = onnx_ir.from_proto(model)
-    onnx_ir.passes.Sequential(common.LiftConstantsToInitializersPass(lift_all_constants=True), common.RemoveUnusedNodesPass())(ir_model)
+    onnx_ir.passes.Sequential(
+        common.LiftConstantsToInitializersPass(lift_all_constants=True), common.RemoveUnusedNodesPass()
+    )(ir_model)
     optimizer.fold_constants(ir_model, output_size_limit=LARGEST_FOLDED)
     onnx_ir.passes.Sequential(
         common.LiftConstantsToInitializersPass(lift_all_constants=True),
@@ -72,4 +80,5 @@ def fold_constants(model: onnx.ModelProto) -> onnx.ModelProto:
         common.RemoveUnusedOpsetsPass(),
         common.ClearMetadataAndDocStringPass(),  # exporters leave stack traces with paths of this machine
     )(ir_model)
-    return onnx_ir.to_proto(ir_model)
+    prepared: onnx.ModelProto = onnx_ir.to_proto(ir_model)
+    return prepared

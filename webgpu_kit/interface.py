@@ -27,10 +27,17 @@ def _read_spec(value: onnx.ValueInfoProto) -> TensorSpec:
     elif kind == "tensor_type":
         tensor = value.type.tensor_type
     else:
-        raise ExportError(f"'{value.name}' is a {str(kind).removesuffix('_type')}, not a tensor, which a browser cannot carry.", fix="export the model with tensors as inputs and outputs (for scikit-learn: zipmap=False)")
+        raise ExportError(
+            f"'{value.name}' is a {str(kind).removesuffix('_type')}, not a tensor, which a browser cannot carry.",
+            fix="export the model with tensors as inputs and outputs (for scikit-learn: zipmap=False)",
+        )
     dtype = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
     dtype = {"float": "float32", "double": "float64"}.get(dtype, dtype)
-    return TensorSpec(name=value.name, dtype=dtype, shape=[_read_dimension(value.name, axis, dim) for axis, dim in enumerate(tensor.shape.dim)])
+    return TensorSpec(
+        name=value.name,
+        dtype=dtype,
+        shape=[_read_dimension(value.name, axis, dim) for axis, dim in enumerate(tensor.shape.dim)],
+    )
 
 
 def _read_dimension(name: str, axis: int, dimension: Any) -> int | str:

@@ -170,10 +170,14 @@ def read_manifest(site: Path) -> Manifest:
     """Read and validate the manifest of the site in folder `site`. Raises BundleError."""
     path = site / MANIFEST_PATH
     if not path.is_file():
-        raise BundleError(f"{site}: not a site, it has no {MANIFEST_PATH}.", fix="webgpu-kit build MODEL --out " + str(site))
+        raise BundleError(
+            f"{site}: not a site, it has no {MANIFEST_PATH}.", fix="webgpu-kit build MODEL --out " + str(site)
+        )
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise BundleError(f"{path}: not a valid manifest: {place}: {first['msg']}.", fix="build the site again") from error
+        raise BundleError(
+            f"{path}: not a valid manifest: {place}: {first['msg']}.", fix="build the site again"
+        ) from error

@@ -69,7 +69,8 @@ def build_recipe(recipe: Recipe, out: Path, progress: Progress, source: Source |
 
 def _make_variants(graph: Graph, recipe: Recipe, task: str, progress: Progress) -> tuple[list[Variant], dict[str, str]]:
     dtypes: tuple[Dtype, ...] = tuple(recipe.dtypes or TASKS[task].dtypes)
-    variants, rejected = [], {}
+    variants: list[Variant] = []
+    rejected: dict[str, str] = {}
     for dtype in dict.fromkeys(dtypes):
         progress(f"making the variant {dtype}")
         try:
@@ -83,7 +84,10 @@ def _make_variants(graph: Graph, recipe: Recipe, task: str, progress: Progress) 
             rejected[dtype] = _describe_miss(variant)
     if not variants:
         reasons = "".join(f"\n  {dtype}: {reason}" for dtype, reason in rejected.items())
-        raise QuantizeError(f"{recipe.where}: no variant can be shipped.{reasons}", fix="add fp32 to --dtypes, or set [thresholds] in a recipe")
+        raise QuantizeError(
+            f"{recipe.where}: no variant can be shipped.{reasons}",
+            fix="add fp32 to --dtypes, or set [thresholds] in a recipe",
+        )
     return variants, rejected
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from webgpu_kit.errors import RecipeError
 from webgpu_kit.manifest import Dtype
@@ -36,6 +36,12 @@ def _check_choice(what: str, allowed: tuple[str, ...]) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _refuse_zero(values: list[float]) -> list[float]:
+    if 0 in values:
+        raise ValueError("a 0 would divide by zero")
+    return values
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -52,7 +58,7 @@ class Preprocess(_Table):
     crop_fraction: float = Field(default=1.0, gt=0, le=1)
     scale: float = 1 / 255
     mean: list[float] = Field(default_factory=lambda: [0.0])
-    std: list[float] = Field(default_factory=lambda: [1.0])
+    std: Annotated[list[float], AfterValidator(_refuse_zero)] = Field(default_factory=lambda: [1.0])
     layout: Literal["NCHW", "NHWC"] | None = None
     channels: Literal["rgb", "bgr", "gray"] = "rgb"
 
@@ -61,9 +67,9 @@ class Preprocess(_Table):
         count = 1 if self.channels == "gray" else 3
         for name in ("mean", "std"):
             if len(getattr(self, name)) not in (1, count):
-                raise ValueError(f"{name} has {len(getattr(self, name))} values, channels={self.channels!r} takes 1 or {count}")
-        if 0 in self.std:
-            raise ValueError("std holds a 0, which would divide by zero")
+                raise ValueError(
+                    f"{name} has {len(getattr(self, name))} values, channels={self.channels!r} takes 1 or {count}"
+                )
         return self
 
 
@@ -92,7 +98,6 @@ class Recipe(_Table):
     thresholds: dict[Annotated[Dtype, _check_choice("dtype", DTYPES)], float] = Field(default_factory=dict)
     preprocess: Preprocess = Field(default_factory=Preprocess)
     page: Page = Field(default_factory=Page)
-    trust_remote_code: str | None = None
     folder: Path = Field(default_factory=Path.cwd, exclude=True)
     path: Path | None = Field(default=None, exclude=True)
 
@@ -107,7 +112,7 @@ class Recipe(_Table):
         return str(self.path) if self.path else self.source
 
 
-def validate_recipe(values: Mapping[str, Any], where: str) -> Recipe:
+def validate_recipe(values: Mapping[str, Any], where: str, fix: str = "webgpu-kit build --help") -> Recipe:
     """Validate all settings at once. Raises RecipeError that lists every problem with its key."""
     try:
         return Recipe.model_validate(values)
@@ -115,7 +120,7 @@ def validate_recipe(values: Mapping[str, Any], where: str) -> Recipe:
         problems = list(_describe_problems(error))
         head = f"{where}: " + (problems[0] if len(problems) == 1 else f"{len(problems)} problems.")
         body = "" if len(problems) == 1 else "".join(f"\n  - {problem}" for problem in problems)
-        raise RecipeError(head + body, fix=f"edit {where}" if where.endswith(".toml") else "webgpu-kit build --help") from error
+        raise RecipeError(head + body, fix=fix) from error
 
 
 def _describe_problems(error: ValidationError) -> Iterator[str]:
@@ -130,7 +135,8 @@ def _describe_problems(error: ValidationError) -> Iterator[str]:
 
 
 def _allowed_keys(table: tuple[int | str, ...]) -> list[str]:
-    model: type[BaseModel] = {"preprocess": Preprocess, "page": Page}.get(str(table[-1]) if table else "", Recipe)
+    tables: dict[str, type[BaseModel]] = {"preprocess": Preprocess, "page": Page}
+    model = tables.get(str(table[-1]) if table else "", Recipe)
     return [name for name, field in model.model_fields.items() if not field.exclude]
 
 
@@ -144,7 +150,8 @@ def read_recipe(path: Path, overrides: Mapping[str, Any] | None = None) -> Recip
         raise RecipeError(f"{path}: not valid TOML: {error}.", fix=f"edit {path}") from error
     values.setdefault("name", path.parent.name)
     values |= {"folder": path.parent.resolve(), "path": path, **(overrides or {})}
-    return validate_recipe(values, str(path))
+    given = " or change " + ", ".join(f"`{key}`" for key in overrides) if overrides else ""
+    return validate_recipe(values, str(path), fix=f"edit {path}{given}")
 
 
 def list_recipes(models: Path) -> list[Recipe]:
@@ -167,7 +174,7 @@ def find_recipe(source: str, models: Path, overrides: Mapping[str, Any] | None =
         names = ", ".join(sorted(entry.parent.name for entry in models.glob(f"*/{RECIPE_FILE}")))
         raise RecipeError(
             f"'{source}' is neither a recipe nor a file. Recipes: {names}.",
-            fix="name a recipe, a path (.onnx or a Hugging Face folder), org/name, or a pypi:, npm:, hf: or https: source",
+            fix="give a recipe, a path (.onnx or a Hugging Face folder), org/name, or a pypi:, npm:, hf: or https: source",
         )
     values = {"name": _name_from_source(source), "source": source, **(overrides or {})}
     return validate_recipe(values, source)

@@ -32,9 +32,15 @@ SMALLEST_COMPRESSED = 1024
 def check_target(out: Path) -> None:
     """Raise BundleError unless a site may be written at `out`: nothing there, an empty folder, or a site of ours."""
     if out.is_symlink() or (out.exists() and not out.is_dir()):
-        raise BundleError(f"{out}: is {'a symbolic link' if out.is_symlink() else 'a file'}, not a folder.", fix="give another folder with --out")
+        raise BundleError(
+            f"{out}: is {'a symbolic link' if out.is_symlink() else 'a file'}, not a folder.",
+            fix="give another folder with --out",
+        )
     if out.is_dir() and any(out.iterdir()) and not (out / MARKER).is_file():
-        raise BundleError(f"{out}: holds files that webgpu-kit did not make, and is left as it is.", fix="give an empty or new folder with --out")
+        raise BundleError(
+            f"{out}: holds files that webgpu-kit did not make, and is left as it is.",
+            fix="give an empty or new folder with --out",
+        )
     parent = next(folder for folder in out.absolute().parents if folder.exists())
     if not os.access(parent, os.W_OK):
         raise BundleError(f"{out}: {parent} is not writable.", fix="give another folder with --out")
@@ -51,7 +57,9 @@ def staging_folder(out: Path) -> Iterator[Path]:
                 shutil.rmtree(stale, ignore_errors=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.building-{os.getpid()}_", dir=out.parent))
     except OSError as error:
-        raise BundleError(f"{error.filename or out}: {error.strerror}.", fix="give another folder with --out") from error
+        raise BundleError(
+            f"{out}: cannot be written: {error.strerror}.", fix="give another folder with --out"
+        ) from error
     try:
         yield folder
     finally:
@@ -80,7 +88,10 @@ def render_site(bundle: Bundle, recipe: Recipe, staging: Path, out: Path) -> Sit
         staging.chmod(0o755)  # mkdtemp's 0700 would keep a web server out
         _swap(staging, out.absolute())
     except OSError as error:
-        raise BundleError(f"{error.filename or out}: {error.strerror or error}.", fix="free some space, or give another folder with --out") from error
+        raise BundleError(
+            f"{error.filename or out}: {error.strerror or error}.",
+            fix="free some space, or give another folder with --out",
+        ) from error
     return Site(path=out, manifest=bundle.manifest)
 
 
@@ -100,8 +111,18 @@ def _render_page(bundle: Bundle, recipe: Recipe, folder: Path) -> str:
     import jinja2
 
     manifest = bundle.manifest
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(folder), autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
-    settings = {"manifest": "./model/manifest.json", "title": manifest.title, "task": manifest.task, "name": manifest.name}
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    settings = {
+        "manifest": "./model/manifest.json",
+        "title": manifest.title,
+        "task": manifest.task,
+        "name": manifest.name,
+    }
     return environment.get_template("index.html.jinja").render(
         title=manifest.title,
         description=recipe.description or f"{manifest.title}: a {manifest.task} model that runs in your browser.",
@@ -143,7 +164,7 @@ def _write_marker(staging: Path) -> None:
 
 
 def _swap(new: Path, target: Path) -> None:
-    """Put `new` in the place of `target` in one step; what was there is left at `new`'s path for the caller to remove."""
+    """Put `new` in the place of `target` in one step; what was there is left at `new` for the caller to remove."""
     if not target.exists():
         new.rename(target)
     elif not _exchange(new, target):

@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from webgpu_kit.report import BenchReport, BenchRow, CheckReport, DoctorReport, PairEntry, WorldEntry
 
 _console = Console(highlight=False, soft_wrap=False)
-_COLOURS = {"passed": "green", "ok": "green", "failed": "red", "missing": "red", "not-verified": "yellow", "optional": "yellow"}
+_COLOURS = {
+    "passed": "green",
+    "ok": "green",
+    "failed": "red",
+    "missing": "red",
+    "not-verified": "yellow",
+    "optional": "yellow",
+}
 
 
 def format_bytes(size_bytes: int) -> str:
@@ -30,7 +37,9 @@ def format_ms(time_ms: float | None) -> str:
     """A time for people: 0.4 ms, 12 ms, 3.1 s."""
     if time_ms is None:
         return "-"
-    return f"{time_ms / 1000:.1f} s" if time_ms >= 1000 else f"{time_ms:.0f} ms" if time_ms >= 10 else f"{time_ms:.1f} ms"
+    return (
+        f"{time_ms / 1000:.1f} s" if time_ms >= 1000 else f"{time_ms:.0f} ms" if time_ms >= 10 else f"{time_ms:.1f} ms"
+    )
 
 
 def _table(*columns: str) -> Table:
@@ -71,7 +80,8 @@ def _describe_variant(variant: VariantEntry) -> tuple[str, ...]:
 
 def print_check(report: CheckReport, folder: Path) -> None:
     """The verdict of every pair and world, then the whole in one sentence."""
-    _console.print(f"{escape(report.browser.title)}, {escape(report.browser.adapter.title if report.browser.adapter else 'no WebGPU adapter')}")
+    adapter = report.browser.adapter.title if report.browser.adapter else "no WebGPU adapter"
+    _console.print(escape(f"{report.browser.title}, {adapter}"))
     table = _table("what", "verdict", "parity", "first run", "samples", "why")
     for result in report.results:
         table.add_row(*_describe_result(result))
@@ -82,7 +92,9 @@ def print_check(report: CheckReport, folder: Path) -> None:
 
 def _describe_result(result: PairEntry | WorldEntry) -> tuple[str, ...]:
     parity = result.parity
-    value = "-" if parity is None else "infinite" if parity.value is None else f"{parity.value:.2g} of {parity.threshold:g}"
+    value = (
+        "-" if parity is None else "infinite" if parity.value is None else f"{parity.value:.2g} of {parity.threshold:g}"
+    )
     return (
         escape(result.title),
         f"[{_COLOURS[result.verdict]}]{result.verdict}[/]",
@@ -96,7 +108,9 @@ def _describe_result(result: PairEntry | WorldEntry) -> tuple[str, ...]:
 def print_bench(report: BenchReport) -> None:
     """Loading and speed of every pair, beside native onnxruntime."""
     _console.print(f"{escape(report.browser.title)} on {escape(report.machine)}")
-    table = _table("variant", "backend", "cold load", "warm load", "first answer", "steady", "native CPU", "longest task")
+    table = _table(
+        "variant", "backend", "cold load", "warm load", "first answer", "steady", "native CPU", "longest task"
+    )
     for row in report.rows:
         table.add_row(*_describe_bench_row(row))
     _console.print(table)
@@ -123,7 +137,9 @@ def print_doctor(report: DoctorReport) -> None:
     """What the machine has and lacks, with the command that mends each lack."""
     table = _table("", "what", "found", "fix")
     for item in report.items:
-        table.add_row(f"[{_COLOURS[item.state]}]{item.state}[/]", escape(item.name), escape(item.found), escape(item.fix))
+        table.add_row(
+            f"[{_COLOURS[item.state]}]{item.state}[/]", escape(item.name), escape(item.found), escape(item.fix)
+        )
     _console.print(table)
 
 
@@ -131,5 +147,10 @@ def print_models(recipes: list[Recipe]) -> None:
     """The built-in recipes."""
     table = _table("name", "task", "what", "build it")
     for recipe in recipes:
-        table.add_row(escape(recipe.name), recipe.task or "-", escape(recipe.shown_title), f"webgpu-kit build {escape(recipe.name)}")
+        table.add_row(
+            escape(recipe.name),
+            recipe.task or "-",
+            escape(recipe.shown_title),
+            f"webgpu-kit build {escape(recipe.name)}",
+        )
     _console.print(table)

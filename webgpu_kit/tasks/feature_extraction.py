@@ -11,7 +11,7 @@ from webgpu_kit.artifacts import Source, Tensors
 from webgpu_kit.errors import ExportError
 from webgpu_kit.manifest import Interface
 from webgpu_kit.recipe import Recipe
-from webgpu_kit.tasks.task import Original, Task, TorchModel
+from webgpu_kit.tasks.task import LOAD, Original, Task, TorchModel
 
 # Short and long, one and several at a time (padding), accents, emoji, code, and an empty string.
 SAMPLE_TEXTS: tuple[tuple[str, ...], ...] = (
@@ -36,10 +36,13 @@ def _load(source: Source, recipe: Recipe) -> TorchModel:
     import torch
     from transformers import AutoModel, AutoTokenizer
 
-    model = AutoModel.from_pretrained(source.path, local_files_only=True, use_safetensors=True).eval()
-    tokenizer = AutoTokenizer.from_pretrained(source.path, local_files_only=True)
+    model = AutoModel.from_pretrained(source.path, **LOAD).eval()
+    tokenizer = AutoTokenizer.from_pretrained(source.path, local_files_only=True, trust_remote_code=False)
     if not getattr(tokenizer, "is_fast", False):
-        raise ExportError(f"{recipe.source}: no tokenizer.json, which the page needs.", fix="save the tokenizer with transformers' fast class")
+        raise ExportError(
+            f"{recipe.source}: no tokenizer.json, which the page needs.",
+            fix="save the tokenizer with transformers' fast class",
+        )
     pooling, max_length = _read_pooling(source.path, recipe), _read_max_length(source.path, model, tokenizer)
 
     class Embedder(torch.nn.Module):
@@ -75,15 +78,30 @@ def _read_json(path: Path) -> Any:
 
 def _read_pooling(folder: Path, recipe: Recipe) -> str:
     settings = _read_json(folder / "1_Pooling" / "config.json")
-    modes = [key.removeprefix("pooling_mode_") for key, value in settings.items() if key.startswith("pooling_mode_") and value]
-    mode = {"cls_token": "cls", "mean_tokens": "mean"}.get(modes[0], modes[0]) if modes else settings.get("pooling_mode", "mean")
+    modes = [
+        key.removeprefix("pooling_mode_")
+        for key, value in settings.items()
+        if key.startswith("pooling_mode_") and value
+    ]
+    mode = (
+        {"cls_token": "cls", "mean_tokens": "mean"}.get(modes[0], modes[0])
+        if modes
+        else settings.get("pooling_mode", "mean")
+    )
     if mode not in ("cls", "mean") or len(modes) > 1:
-        raise ExportError(f"{recipe.source}: pooling {modes or mode} is not supported. Supported: mean, cls.", fix="use a model with mean or cls pooling")
+        raise ExportError(
+            f"{recipe.source}: pooling {modes or mode} is not supported. Supported: mean, cls.",
+            fix="use a model with mean or cls pooling",
+        )
     return str(mode)
 
 
 def _read_max_length(folder: Path, model: Any, tokenizer: Any) -> int:
-    limits = [_read_json(folder / "sentence_bert_config.json").get("max_seq_length"), tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", None)]
+    limits = [
+        _read_json(folder / "sentence_bert_config.json").get("max_seq_length"),
+        tokenizer.model_max_length,
+        getattr(model.config, "max_position_embeddings", None),
+    ]
     return int(min(limit for limit in limits if limit))
 
 
@@ -108,7 +126,11 @@ def _make_inputs(original: Original, recipe: Recipe) -> list[dict[str, Any]]:
 
 def _encode(sample: Mapping[str, Any], original: Original) -> Tensors:
     encoded = original.tokenizer(
-        list(sample["text"]), padding=True, truncation=True, max_length=original.settings["max_length"], return_tensors="np"
+        list(sample["text"]),
+        padding=True,
+        truncation=True,
+        max_length=original.settings["max_length"],
+        return_tensors="np",
     )
     return {name: encoded[name].astype("int64") for name in ("input_ids", "attention_mask")}
 

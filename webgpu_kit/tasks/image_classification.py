@@ -14,7 +14,7 @@ from webgpu_kit.errors import ExportError, RecipeError
 from webgpu_kit.manifest import Interface, TensorSpec
 from webgpu_kit.recipe import Preprocess, Recipe
 from webgpu_kit.tasks import image_graph
-from webgpu_kit.tasks.task import Original, Task, TorchModel
+from webgpu_kit.tasks.task import LOAD, Original, Task, TorchModel
 
 if TYPE_CHECKING:
     import onnx
@@ -29,9 +29,10 @@ def _load(source: Source, recipe: Recipe) -> TorchModel:
     import torch
     from transformers import AutoModelForImageClassification
 
-    model = AutoModelForImageClassification.from_pretrained(source.path, local_files_only=True, use_safetensors=True).eval()
+    model = AutoModelForImageClassification.from_pretrained(source.path, **LOAD).eval()
     preprocess = recipe.preprocess if recipe.preprocess.size else _read_preprocess(source.path, recipe)
     assert preprocess.size is not None
+    height, width = preprocess.size
 
     class Classifier(torch.nn.Module):
         def __init__(self) -> None:
@@ -45,16 +46,24 @@ def _load(source: Source, recipe: Recipe) -> TorchModel:
     preprocess = preprocess.model_copy(update={"layout": "NCHW"})
     return TorchModel(
         module=Classifier().eval(),
-        example={"pixel_values": torch.zeros(1, 3, *preprocess.size)},
+        example={"pixel_values": torch.zeros(1, 3, height, width)},
         dynamic_shapes={"pixel_values": {}},
-        settings={"labels": labels, "preprocess": preprocess.model_dump(mode="json"), "input": "pixel_values", "softmax": False},
+        settings={
+            "labels": labels,
+            "preprocess": preprocess.model_dump(mode="json"),
+            "input": "pixel_values",
+            "softmax": False,
+        },
     )
 
 
 def _read_preprocess(folder: Path, recipe: Recipe) -> Preprocess:
     path = folder / "preprocessor_config.json"
     if not path.is_file():
-        raise ExportError(f"{recipe.source}: no preprocessor_config.json, so the image size is unknown.", fix="give [preprocess] size, mean and std in a recipe")
+        raise ExportError(
+            f"{recipe.source}: no preprocessor_config.json, so the image size is unknown.",
+            fix="give [preprocess] size, mean and std in a recipe",
+        )
     config = json.loads(path.read_text(encoding="utf-8"))
     side, crop = config.get("size", 224), config.get("crop_size")
     height, width = _read_size(crop if config.get("do_center_crop") and crop else side)
@@ -85,7 +94,10 @@ def _read_labels(recipe: Recipe) -> list[str] | None:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: labels cannot be read: {error}.", fix="give a UTF-8 text file with one label a line, or a JSON list") from error
+        raise RecipeError(
+            f"{path}: labels cannot be read: {error}.",
+            fix="give a UTF-8 text file with one label a line, or a JSON list",
+        ) from error
     if path.suffix == ".json":
         return _read_json_labels(text, path)
     return text.rstrip("\n").split("\n") if text.strip() else []
@@ -95,11 +107,16 @@ def _read_json_labels(text: str, path: Path) -> list[str]:
     try:
         labels = json.loads(text)
     except json.JSONDecodeError as error:
-        raise RecipeError(f"{path}: not valid JSON: {error}.", fix="give a JSON list of labels, or text with one label a line") from error
+        raise RecipeError(
+            f"{path}: not valid JSON: {error}.", fix="give a JSON list of labels, or text with one label a line"
+        ) from error
     if isinstance(labels, dict):
         labels = [labels[key] for key in sorted(labels, key=int)]
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
-        raise RecipeError(f"{path}: labels are not a list of strings.", fix="give a JSON list of labels, or text with one label a line")
+        raise RecipeError(
+            f"{path}: labels are not a list of strings.",
+            fix="give a JSON list of labels, or text with one label a line",
+        )
     return labels
 
 
@@ -107,14 +124,23 @@ def _describe(interface: Interface, recipe: Recipe) -> dict[str, Any]:
     """Settle size, layout and labels for a plain classifier `.onnx` file. Raises RecipeError."""
     if len(interface.inputs) != 1 or len(interface.inputs[0].shape) != 4:
         shapes = ", ".join(f"{spec.name} {spec.shape}" for spec in interface.inputs)
-        raise RecipeError(f"{recipe.where}: image-classification takes one input of four dimensions, this model has {shapes}.", fix="use --task tensor")
+        raise RecipeError(
+            f"{recipe.where}: image-classification takes one input of four dimensions, this model has {shapes}.",
+            fix="use --task tensor",
+        )
     spec, classes = interface.inputs[0], interface.outputs[0].shape[-1]
     preprocess = _settle_preprocess(spec, recipe)
     labels = _read_labels(recipe)
     if labels is None:
-        raise RecipeError(f"{recipe.where}: image-classification needs labels, one for each of the {classes} classes.", fix="--labels FILE, one label a line")
+        raise RecipeError(
+            f"{recipe.where}: image-classification needs labels, one for each of the {classes} classes.",
+            fix="--labels FILE, one label a line",
+        )
     if isinstance(classes, int) and len(labels) != classes:
-        raise RecipeError(f"{recipe.where}: {len(labels)} labels for {classes} classes.", fix=f"give a labels file of exactly {classes} lines")
+        raise RecipeError(
+            f"{recipe.where}: {len(labels)} labels for {classes} classes.",
+            fix=f"give a labels file of exactly {classes} lines",
+        )
     return {"labels": labels, "preprocess": preprocess.model_dump(mode="json"), "input": spec.name}
 
 
@@ -124,10 +150,17 @@ def _settle_preprocess(spec: TensorSpec, recipe: Recipe) -> Preprocess:
     layout = preprocess.layout or ("NHWC" if shape[3] == channels and shape[1] != channels else "NCHW")
     size = preprocess.size or (shape[2:4] if layout == "NCHW" else shape[1:3])
     if not all(isinstance(side, int) for side in size):
-        raise RecipeError(f"{recipe.where}: the image size is not in the model (input '{spec.name}' is {spec.shape}).", fix=f"--shape {spec.name}=1,3,224,224, or [preprocess] size in a recipe")
+        raise RecipeError(
+            f"{recipe.where}: the image size is not in the model (input '{spec.name}' is {spec.shape}).",
+            fix=f"--shape {spec.name}=1,3,224,224, or [preprocess] size in a recipe",
+        )
     found = shape[1] if layout == "NCHW" else shape[3]
     if isinstance(found, int) and found != channels:
-        raise RecipeError(f"{recipe.where}: input '{spec.name}' {spec.shape} has {found} channels, channels = {preprocess.channels!r} gives {channels}.", fix='set [preprocess] channels = "gray" or "rgb", or layout')
+        raise RecipeError(
+            f"{recipe.where}: input '{spec.name}' {spec.shape} has {found} channels, "
+            f"channels = {preprocess.channels!r} gives {channels}.",
+            fix='set [preprocess] channels = "gray" or "rgb", or layout',
+        )
     return preprocess.model_copy(update={"layout": layout, "size": (int(size[0]), int(size[1]))})
 
 
@@ -138,7 +171,10 @@ def _make_inputs(original: Original, recipe: Recipe) -> list[dict[str, Any]]:
     folder = recipe.folder / recipe.page.samples if recipe.page.samples else PHOTOS
     paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in (".png", ".jpg", ".jpeg"))
     if len(paths) < 8:
-        raise RecipeError(f"{folder}: {len(paths)} sample images, a golden takes at least 8.", fix="add PNG or JPEG files, or leave out [page] samples")
+        raise RecipeError(
+            f"{folder}: {len(paths)} sample images, a golden takes at least 8.",
+            fix="add PNG or JPEG files, or leave out [page] samples",
+        )
     images = []
     for path in paths:
         image = Image.open(path).convert("RGBA")
@@ -185,8 +221,8 @@ def _preprocess_with_pillow(image: Image, preprocess: Preprocess) -> Array:
         planes.reverse()
     resized = np.stack([np.asarray(plane.resize((width, height), Resampling.BILINEAR, box=box)) for plane in planes])
     shape = (len(planes), 1, 1)
-    mean = np.broadcast_to(np.float32(preprocess.mean), len(planes)).reshape(shape)
-    std = np.broadcast_to(np.float32(preprocess.std), len(planes)).reshape(shape)
+    mean = np.broadcast_to(np.asarray(preprocess.mean, np.float32), len(planes)).reshape(shape)
+    std = np.broadcast_to(np.asarray(preprocess.std, np.float32), len(planes)).reshape(shape)
     pixels = ((resized * preprocess.scale - mean) / std)[None]
     return pixels.transpose(0, 2, 3, 1) if preprocess.layout == "NHWC" else pixels
 
@@ -194,14 +230,14 @@ def _preprocess_with_pillow(image: Image, preprocess: Preprocess) -> Array:
 def _to_gray(image: Image) -> Image:
     from PIL import Image as pillow
 
-    weights = np.float32(image_graph.GRAY_WEIGHTS)
+    weights = np.asarray(image_graph.GRAY_WEIGHTS, np.float32)
     return pillow.fromarray(np.asarray(image, dtype=np.float32) @ weights)
 
 
 def _attach(model: onnx.ModelProto, settings: Mapping[str, Any]) -> onnx.ModelProto:
     preprocess = Preprocess.model_validate(settings["preprocess"])
     model = image_graph.attach_before(model, settings["input"], preprocess)
-    return image_graph.attach_after(model, softmax=settings["softmax"])
+    return image_graph.attach_after(model, classes=len(settings["labels"]), softmax=settings["softmax"])
 
 
 def _page_settings(settings: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
@@ -217,7 +253,7 @@ IMAGE_CLASSIFICATION = Task(
     # A visitor reads probabilities in whole percents and the first label. An error of 0.05 keeps the first label
     # whenever it leads by more than ten points; fp32 and fp16 must not move what is read.
     thresholds={"fp32": 0.01, "fp16": 0.02, "q8": 0.05, "q4": 0.05, "q4f16": 0.05},
-    dtypes=("fp16", "q8", "fp32"),
+    dtypes=("q8", "fp16", "fp32"),
     load=_load,
     describe=_describe,
     make_inputs=_make_inputs,

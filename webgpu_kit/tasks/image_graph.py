@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from webgpu_kit.artifacts import Tensors
 from webgpu_kit.errors import GraphError
 from webgpu_kit.recipe import Preprocess
 
@@ -27,8 +28,8 @@ def crop_box(height: int, width: int, preprocess: Preprocess) -> tuple[float, fl
         return 0.0, 0.0, float(width), float(height)
     ratio = min(height / preprocess.size[0], width / preprocess.size[1]) * preprocess.crop_fraction
     used_height, used_width = preprocess.size[0] * ratio, preprocess.size[1] * ratio
-    top, left = (height - used_height) / 2, (width - used_width) / 2
-    return left, top, left + used_width, top + used_height
+    top, left = max((height - used_height) / 2, 0.0), max((width - used_width) / 2, 0.0)
+    return left, top, min(left + used_width, width), min(top + used_height, height)
 
 
 # For each side, y and x: its length, then the weights (target, source) of a triangle filter as wide as a step, which
@@ -72,10 +73,13 @@ _CROP_NONE = """
     x_step = Div(x_float, x_target)
 """
 
+
 def _before_text(preprocess: Preprocess) -> str:
     crop = _CROP_CENTER if preprocess.crop == "center" else _CROP_NONE
     mixed = "mixed = Identity(rgb)" if preprocess.channels == "rgb" else "mixed = MatMul(rgb, mix)"
-    layout = "pixels = Transpose<perm = [0, 2, 3, 1]>(batch)" if preprocess.layout == "NHWC" else "pixels = Identity(batch)"
+    layout = (
+        "pixels = Transpose<perm = [0, 2, 3, 1]>(batch)" if preprocess.layout == "NHWC" else "pixels = Identity(batch)"
+    )
     return f"""
     size = Shape(image)
     y_length = Slice(size, zero, one, zero)
@@ -99,16 +103,16 @@ def _before_text(preprocess: Preprocess) -> str:
     """
 
 
-def _before_constants(preprocess: Preprocess) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+def _before_constants(preprocess: Preprocess) -> Tensors:
     assert preprocess.size is not None
     count = 1 if preprocess.channels == "gray" else 3
-    mean = np.broadcast_to(np.float32(preprocess.mean), count).reshape(count, 1, 1)
-    std = np.broadcast_to(np.float32(preprocess.std), count).reshape(count, 1, 1)
-    mix = np.float32(GRAY_WEIGHTS).reshape(3, 1) if count == 1 else np.eye(3, dtype=np.float32)[::-1].copy()
+    mean = np.broadcast_to(np.asarray(preprocess.mean, np.float32), count).reshape(count, 1, 1)
+    std = np.broadcast_to(np.asarray(preprocess.std, np.float32), count).reshape(count, 1, 1)
+    mix = np.asarray(GRAY_WEIGHTS, np.float32).reshape(3, 1) if count == 1 else np.eye(3, dtype=np.float32)[::-1].copy()
     integers = {"zero": [0], "one": [1], "two": [2], "three": [3]}
     floats = {"f_zero": 0.0, "f_one": 1.0, "half": 0.5, "fraction": preprocess.crop_fraction}
     return {
-        **{name: np.int64(value) for name, value in integers.items()},
+        **{name: np.asarray(value, np.int64) for name, value in integers.items()},
         **{name: np.float32(value).reshape(()) for name, value in floats.items()},
         "y_target": np.float32(preprocess.size[0]).reshape(()),
         "x_target": np.float32(preprocess.size[1]).reshape(()),
@@ -133,14 +137,18 @@ def attach_before(model: onnx.ModelProto, input_name: str, preprocess: Preproces
         text = text.replace("pixels = ", "pixels_float = ") + f"pixels = Cast<to = {wanted}>(pixels_float)\n"
     header = f'<ir_version: {model.ir_version}, opset_import: ["" : {_opset(model)}]>'
     type_name = onnx.TensorProto.DataType.Name(wanted).lower() if wanted != onnx.TensorProto.FLOAT else "float"
-    before = parser.parse_model(f"{header} before (uint8[height, width, 4] image) => ({type_name}[n, c, h, w] pixels) {{ {text} }}")
+    before = parser.parse_model(
+        f"{header} before (uint8[height, width, 4] image) => ({type_name}[n, c, h, w] pixels) {{ {text} }}"
+    )
     constants = _before_constants(preprocess)
     used = {name for node in before.graph.node for name in node.input}
-    before.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items() if name in used)
+    before.graph.initializer.extend(
+        numpy_helper.from_array(value, name) for name, value in constants.items() if name in used
+    )
     return _join(before, model, {"pixels": input_name}, prefix_first=BEFORE, inputs=["image"])
 
 
-def attach_after(model: onnx.ModelProto, *, softmax: bool) -> onnx.ModelProto:
+def attach_after(model: onnx.ModelProto, *, classes: int, softmax: bool) -> onnx.ModelProto:
     """Put `probabilities` (float32, (1, classes)) after the first output."""
     import onnx
     from onnx import parser
@@ -150,7 +158,7 @@ def attach_after(model: onnx.ModelProto, *, softmax: bool) -> onnx.ModelProto:
     last = "Softmax<axis = -1>(flat)" if softmax else "Identity(flat)"
     text = f"scores = Cast<to = 1>(raw)\nflat = Flatten<axis = 1>(scores)\nprobabilities = {last}"
     header = f'<ir_version: {model.ir_version}, opset_import: ["" : {_opset(model)}]>'
-    after = parser.parse_model(f"{header} after ({kind}[n, c] raw) => (float[n, c] probabilities) {{ {text} }}")
+    after = parser.parse_model(f"{header} after ({kind}[n, c] raw) => (float[1, {classes}] probabilities) {{ {text} }}")
     del model.graph.output[1:]
     return _join(model, after, {first.name: "raw"}, prefix_second=AFTER, outputs=["probabilities"])
 
@@ -194,7 +202,7 @@ def _prefix_names(model: onnx.ModelProto, prefix: str, keep: set[str]) -> None:
 
 
 def _opset(model: onnx.ModelProto) -> int:
-    return next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    return next(int(entry.version) for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
 
 
 def _raise_opset(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -205,4 +213,7 @@ def _raise_opset(model: onnx.ModelProto) -> onnx.ModelProto:
     try:
         return version_converter.convert_version(model, LOWEST_OPSET)
     except Exception as error:  # the converter raises bare RuntimeErrors of its own
-        raise GraphError(f"opset {_opset(model)} could not be raised to {LOWEST_OPSET}: {error}.", fix=f"export the model with opset {LOWEST_OPSET} or newer") from error
+        raise GraphError(
+            f"opset {_opset(model)} could not be raised to {LOWEST_OPSET}: {error}.",
+            fix=f"export the model with opset {LOWEST_OPSET} or newer",
+        ) from error

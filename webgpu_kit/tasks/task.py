@@ -13,6 +13,9 @@ from webgpu_kit.recipe import Recipe
 if TYPE_CHECKING:
     import onnx
 
+# For every from_pretrained: nothing is fetched, nothing is unpickled, and no code of the model's own is run.
+LOAD: dict[str, Any] = {"local_files_only": True, "use_safetensors": True, "trust_remote_code": False}
+
 
 @dataclass(frozen=True)
 class TorchModel:

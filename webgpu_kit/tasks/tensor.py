@@ -19,7 +19,19 @@ SAMPLE_COUNT = 8
 DEFAULT_IMAGE_SIDE = 224
 DEFAULT_DIMENSION = 16
 INTEGER_LIMIT = 10
-CARRIED_DTYPES = ("float32", "float16", "int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8", "bool")
+CARRIED_DTYPES = (
+    "float32",
+    "float16",
+    "int64",
+    "int32",
+    "int16",
+    "int8",
+    "uint64",
+    "uint32",
+    "uint16",
+    "uint8",
+    "bool",
+)
 STATE_NAME = re.compile(r"(^|[_.])(state|hidden|past|cache|memory|h|c|hn|cn|h0|c0|h_0|c_0)([_.\d]|$)", re.IGNORECASE)
 
 
@@ -42,21 +54,35 @@ def resolve_shapes(interface: Interface, recipe: Recipe) -> dict[str, list[int]]
     unknown = sorted(set(recipe.shapes) - {spec.name for spec in interface.inputs})
     if unknown:
         names = ", ".join(spec.name for spec in interface.inputs)
-        raise RecipeError(f"{recipe.where}: shape for '{unknown[0]}', which is no input. Inputs: {names}.", fix="--shape NAME=1,3,224,224")
+        raise RecipeError(
+            f"{recipe.where}: shape for '{unknown[0]}', which is no input. Inputs: {names}.",
+            fix="--shape NAME=1,3,224,224",
+        )
     bound: dict[str, int] = {}
     for spec in interface.inputs:
         if spec.name in recipe.shapes:
             _bind_dimensions(spec, recipe.shapes[spec.name], bound)
-    return {spec.name: [_resolve_dimension(spec, axis, bound) for axis in range(len(spec.shape))] for spec in interface.inputs}
+    return {
+        spec.name: [_resolve_dimension(spec, axis, bound) for axis in range(len(spec.shape))]
+        for spec in interface.inputs
+    }
 
 
 def _bind_dimensions(spec: TensorSpec, given: list[int], bound: dict[str, int]) -> None:
-    fits = len(given) == len(spec.shape) and all(isinstance(want, str) or want == have for want, have in zip(spec.shape, given, strict=True))
+    fits = len(given) == len(spec.shape) and all(
+        isinstance(want, str) or want == have for want, have in zip(spec.shape, given, strict=True)
+    )
     if not fits:
-        raise RecipeError(f"shape {given} does not fit input '{spec.name}' of shape {spec.shape}.", fix=f"--shape {spec.name}=" + ",".join(str(d) for d in spec.shape))
+        raise RecipeError(
+            f"shape {given} does not fit input '{spec.name}' of shape {spec.shape}.",
+            fix=f"--shape {spec.name}=" + ",".join(str(d) for d in spec.shape),
+        )
     for want, have in zip(spec.shape, given, strict=True):
         if isinstance(want, str) and bound.setdefault(want, have) != have:
-            raise RecipeError(f"shape {given} of input '{spec.name}' gives '{want}' = {have}, another shape gives {bound[want]}.", fix="give both inputs the same")
+            raise RecipeError(
+                f"shape {given} of input '{spec.name}' gives '{want}' = {have}, another shape gives {bound[want]}.",
+                fix="give both inputs the same",
+            )
 
 
 def _resolve_dimension(spec: TensorSpec, axis: int, bound: dict[str, int]) -> int:
@@ -72,6 +98,7 @@ def _resolve_dimension(spec: TensorSpec, axis: int, bound: dict[str, int]) -> in
 
 def find_states(interface: Interface) -> set[str]:
     """Inputs that carry a model's state from run to run: named like one, with an output of the same kind."""
+
     def has_counterpart(spec: TensorSpec) -> bool:
         return any(out.dtype == spec.dtype and len(out.shape) == len(spec.shape) for out in interface.outputs)
 
@@ -82,7 +109,8 @@ def _describe(interface: Interface, recipe: Recipe) -> dict[str, Any]:
     for spec in (*interface.inputs, *interface.outputs):
         if spec.dtype not in CARRIED_DTYPES:
             raise GraphError(
-                f"{recipe.where}: '{spec.name}' is {spec.dtype}, which a browser cannot carry. It can: {', '.join(CARRIED_DTYPES)}.",
+                f"{recipe.where}: '{spec.name}' is {spec.dtype}, which a browser cannot carry. "
+                f"It can: {', '.join(CARRIED_DTYPES)}.",
                 fix="export the model with a tensor of one of these dtypes there",
             )
     return {"shapes": resolve_shapes(interface, recipe), "states": sorted(find_states(interface))}
@@ -104,7 +132,12 @@ def make_tensor(spec: TensorSpec, shape: list[int], seed: int, *, zeros: bool) -
 def _make_inputs(original: Original, recipe: Recipe) -> list[dict[str, Any]]:
     shapes, states = original.settings["shapes"], original.settings["states"]
     return [
-        {"inputs": {spec.name: make_tensor(spec, shapes[spec.name], seed, zeros=spec.name in states) for spec in original.interface.inputs}}
+        {
+            "inputs": {
+                spec.name: make_tensor(spec, shapes[spec.name], seed, zeros=spec.name in states)
+                for spec in original.interface.inputs
+            }
+        }
         for seed in range(SAMPLE_COUNT)
     ]
 

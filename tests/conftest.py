@@ -1,0 +1,42 @@
+"""What several test modules need: a built site, and small real ONNX models."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import parser
+
+import webgpu_kit
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def built_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The digits site, built once; read only."""
+    out = tmp_path_factory.mktemp("sites") / "digits"
+    webgpu_kit.build("digits", out=out)
+    return out
+
+
+@pytest.fixture
+def digits_site(built_digits: Path, tmp_path: Path) -> Path:
+    """A copy of the digits site that a test may spoil."""
+    return Path(shutil.copytree(built_digits, tmp_path / "site"))
+
+
+@pytest.fixture
+def write_onnx(tmp_path: Path) -> Callable[..., Path]:
+    """Write a model given in ONNX's text form, `(inputs) => (outputs) { nodes }`, to a file."""
+
+    def write(text: str, name: str = "model.onnx", opset: int = 18) -> Path:
+        header = f'<ir_version: 9, opset_import: ["" : {opset}, "com.microsoft" : 1]>'
+        path = tmp_path / name
+        onnx.save(parser.parse_model(f"{header} graph {text}"), path)
+        return path
+
+    return write

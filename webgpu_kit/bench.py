@@ -1,0 +1,122 @@
+"""Measuring a site: cold and warm load, first answer and steady speed of every variant on every backend."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+
+from webgpu_kit.artifacts import Progress, Site
+from webgpu_kit.browser import OpenBrowser, find_browser, open_browser, run_to_end
+from webgpu_kit.check import choose_pairs, describe_site, explain_unfit, locate_site
+from webgpu_kit.errors import CheckError
+from webgpu_kit.golden_file import read_golden
+from webgpu_kit.machine import describe_machine, read_own_version
+from webgpu_kit.manifest import Backend, VariantEntry, read_manifest
+from webgpu_kit.native import time_native
+from webgpu_kit.page import SampleRun, Visit, open_context, open_visit
+from webgpu_kit.patience import Patience, Stopwatch
+from webgpu_kit.report import BenchReport, BenchRow, LoadEntry, NativeEntry
+from webgpu_kit.serve import serve_in_background
+
+SAMPLE = 0
+MIN_RUNS, MAX_RUNS, BUDGET_S = 3, 30, 10.0
+
+
+def bench_site(
+    site: Site | Path | str,
+    *,
+    backends: Sequence[Backend] = (),
+    variants: Sequence[str] = (),
+    browser: str | None = None,
+    headed: bool = False,
+    progress: Progress = lambda line: None,
+    patience: Patience = Patience(),  # noqa: B008 - frozen
+) -> BenchReport:
+    """Measure the site in folder `site`; no `backends` or `variants` means all of them.
+
+    Raises: BundleError if it is no site, CheckError if there is nothing to measure, BrowserError without a browser.
+    """
+    started, clock = datetime.now(timezone.utc), Stopwatch()
+    site = locate_site(site)
+    manifest = read_manifest(site)
+    golden = read_golden(site, manifest)
+    pairs = choose_pairs(manifest, backends, variants)
+    choice = find_browser(browser)
+    native: dict[str, NativeEntry] = {}
+    for variant in dict((variant.name, variant) for variant, _ in pairs).values():
+        if "wasm" in variant.graphs:
+            progress(f"{variant.name} in onnxruntime on this machine's CPU")
+            native[variant.name] = time_native(site, manifest, variant, golden.samples[SAMPLE])
+
+    async def work(origin: str) -> BenchReport:
+        progress(f"starting {choice.title}")
+        async with open_browser(choice, webgpu="auto", headed=headed) as opened:
+            rows = [
+                await _measure_pair(opened, origin, variant, backend, patience, progress) for variant, backend in pairs
+            ]
+            return BenchReport(
+                started=started.isoformat(timespec="seconds"),
+                duration_s=round(clock.seconds(), 1),
+                machine=describe_machine(),
+                webgpu_kit=read_own_version(),
+                site=describe_site(site, manifest, golden),
+                browser=opened.describe(),
+                rows=[row.model_copy(update={"native": native.get(row.variant)}) for row in rows],
+            )
+
+    with serve_in_background(site) as origin:
+        return run_to_end(work(origin))
+
+
+async def _measure_pair(
+    opened: OpenBrowser, origin: str, variant: VariantEntry, backend: Backend, patience: Patience, progress: Progress
+) -> BenchRow:
+    row = BenchRow(variant=variant.name, backend=backend)
+    if backend == "webgpu":
+        row.software = bool(opened.adapter and opened.adapter.software)
+        row.reason = explain_unfit(variant, opened.adapter)
+        if row.reason:
+            progress(f"{variant.name} on {backend}: not measured: {row.reason}")
+            return row
+    path = f"/?backend={backend}&variant={variant.name}"
+    try:
+        # Requests are only watched here, not intercepted: interception turns the HTTP cache off.
+        async with open_context(opened.browser) as context:
+            progress(f"{variant.name} on {backend}: cold load and runs")
+            async with open_visit(context, origin, path, patience) as visit:
+                row.cold = await _measure_load(visit)
+                await _measure_runs(visit, row)
+            progress(f"{variant.name} on {backend}: warm load")
+            async with open_visit(context, origin, path, patience) as visit:
+                row.warm = await _measure_load(visit)
+    except CheckError as error:
+        row.reason = error.message
+    return row
+
+
+async def _measure_load(visit: Visit) -> LoadEntry:
+    state = await visit.load()
+    if state.status == "failed":
+        raise CheckError(f"the page says that it failed: {state.reason or 'without a reason'}")
+    page = await visit.describe()
+    if page.load_ms is None:
+        raise CheckError(f"{visit.path}: the page never said that it was ready")
+    return LoadEntry(
+        ready_ms=round(page.load_ms, 1), downloaded_bytes=page.downloaded_bytes, request_count=page.request_count
+    )
+
+
+async def _measure_runs(visit: Visit, row: BenchRow) -> None:
+    row.first_answer_ms = (await visit.run_sample(SAMPLE)).time_ms
+    runs: list[SampleRun] = []
+    clock = Stopwatch()
+    while len(runs) < MIN_RUNS or (len(runs) < MAX_RUNS and clock.seconds() < BUDGET_S):
+        runs.append(await visit.run_sample(SAMPLE))
+    times_ms = [run.time_ms for run in runs]
+    row.median_ms, row.fastest_ms, row.runs = statistics.median(times_ms), min(times_ms), len(runs)
+    row.gpu_per_run = runs[-1].gpu if row.backend == "webgpu" else None
+    page = await visit.describe()
+    row.threads = page.threads
+    row.longest_task_ms = None if page.long_tasks_ms is None else max(page.long_tasks_ms, default=0.0)

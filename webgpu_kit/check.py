@@ -1,0 +1,224 @@
+"""Proving a site: every variant on every backend in a real browser, and the worlds that some visitors live in.
+
+Reads only the site folder. Which pairs there are and what their verdicts mean is here; `page.py` drives one page.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from webgpu_kit.artifacts import Progress, Site
+from webgpu_kit.browser import BrowserChoice, OpenBrowser, find_browser, open_browser, run_to_end
+from webgpu_kit.errors import CheckError
+from webgpu_kit.golden_file import RecordedGolden, read_golden
+from webgpu_kit.machine import describe_machine, read_own_version
+from webgpu_kit.manifest import Backend, Manifest, VariantEntry, read_manifest
+from webgpu_kit.page import open_context
+from webgpu_kit.patience import Patience, Stopwatch
+from webgpu_kit.proof import Demand, prove_page
+from webgpu_kit.report import Adapter, BrowserEntry, CheckReport, PairEntry, SiteEntry, WorldEntry
+from webgpu_kit.serve import serve_in_background
+
+if TYPE_CHECKING:
+    from playwright import async_api
+
+BACKENDS: tuple[Backend, ...] = ("webgpu", "wasm")
+WORLD_SAMPLES = 3
+NO_ADAPTER = "this browser gives pages no WebGPU adapter on this machine"
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What is checked, and how."""
+
+    site: Path
+    manifest: Manifest
+    golden: RecordedGolden
+    pairs: tuple[tuple[VariantEntry, Backend], ...]
+    patience: Patience
+    progress: Progress
+    origin: str = ""
+    bare_origin: str = ""
+
+
+def check_site(
+    site: Site | Path | str,
+    *,
+    backends: Sequence[Backend] = (),
+    variants: Sequence[str] = (),
+    browser: str | None = None,
+    headed: bool = False,
+    strict: bool = False,
+    worlds: bool = True,
+    progress: Progress = lambda line: None,
+    patience: Patience = Patience(),  # noqa: B008 - frozen
+) -> CheckReport:
+    """Check the site in folder `site`; no `backends` or `variants` means all of them.
+
+    `worlds` are those of visitors without WebGPU or without isolation; they need a pair on wasm.
+
+    Raises: BundleError if it is no site, CheckError if there is nothing to check, BrowserError without a browser.
+    """
+    started, clock = datetime.now(timezone.utc), Stopwatch()
+    site = locate_site(site)
+    manifest = read_manifest(site)
+    golden = read_golden(site, manifest)
+    pairs = choose_pairs(manifest, backends, variants)
+    choice = find_browser(browser)
+    job = _Job(site, manifest, golden, pairs, patience, progress)
+
+    async def work(job: _Job) -> CheckReport:
+        described, entries, seen = await _check_all(choice, job, headed, worlds)
+        return CheckReport(
+            started=started.isoformat(timespec="seconds"),
+            duration_s=round(clock.seconds(), 1),
+            machine=describe_machine(),
+            webgpu_kit=read_own_version(),
+            strict=strict,
+            site=describe_site(site, manifest, golden),
+            browser=described,
+            pairs=entries,
+            worlds=seen,
+        )
+
+    with ExitStack() as stack:
+        origin = stack.enter_context(serve_in_background(site))
+        bare_origin = stack.enter_context(serve_in_background(site, isolated=False))
+        return run_to_end(work(replace(job, origin=origin, bare_origin=bare_origin)))
+
+
+def locate_site(site: Site | Path | str) -> Path:
+    """The folder of a site, given as `build` returns it or as a path."""
+    return site.path if isinstance(site, Site) else Path(site)
+
+
+def choose_pairs(
+    manifest: Manifest, backends: Sequence[Backend], variants: Sequence[str]
+) -> tuple[tuple[VariantEntry, Backend], ...]:
+    """The (variant, backend) pairs of a site that are asked for, best first. Raises: CheckError if there is none."""
+    known = [variant.name for variant in manifest.variants]
+    unknown = [name for name in variants if name not in known]
+    if unknown:
+        raise CheckError(f"{manifest.name}: no variant {unknown[0]!r} in this site.", fix=f"one of {', '.join(known)}")
+    pairs = tuple(
+        (variant, backend)
+        for variant in manifest.variants
+        for backend in BACKENDS
+        if backend in variant.backends
+        and (not backends or backend in backends)
+        and (not variants or variant.name in variants)
+    )
+    if not pairs:
+        runs = ", ".join(f"{variant.name} on {'/'.join(variant.backends)}" for variant in manifest.variants)
+        raise CheckError(f"{manifest.name}: nothing to check. This site has {runs or 'no variants'}.")
+    return pairs
+
+
+def explain_unfit(variant: VariantEntry, adapter: Adapter | None) -> str:
+    """Why `variant` cannot run on WebGPU with this adapter; empty if it can."""
+    if adapter is None:
+        return NO_ADAPTER
+    lacking = [feature for feature in variant.requires if feature not in adapter.features]
+    if lacking:
+        return f"the adapter {adapter.title} lacks {', '.join(lacking)}"
+    for limit in ("maxBufferSize", "maxStorageBufferBindingSize"):
+        allowed = adapter.limits.get(limit)
+        if allowed is not None and variant.max_buffer_bytes > allowed:
+            return f"the adapter {adapter.title} allows {limit} {allowed}, needed are {variant.max_buffer_bytes} bytes"
+    return ""
+
+
+def describe_site(site: Path, manifest: Manifest, golden: RecordedGolden) -> SiteEntry:
+    """The site as it stands in a report."""
+    return SiteEntry(
+        path=str(site),
+        name=manifest.name,
+        title=manifest.title,
+        task=manifest.task,
+        source=manifest.source.uri,
+        golden_origin=golden.origin,
+        tools=manifest.tools,
+    )
+
+
+async def _check_all(
+    choice: BrowserChoice, job: _Job, headed: bool, with_worlds: bool
+) -> tuple[BrowserEntry, list[PairEntry], list[WorldEntry]]:
+    job.progress(f"starting {choice.title}")
+    worlds = []
+    async with open_browser(choice, webgpu="auto", headed=headed) as opened:
+        job.progress(f"WebGPU adapter: {opened.adapter.title if opened.adapter else 'none'}")
+        described = opened.describe()
+        pairs = [await _check_pair(opened, job, variant, backend) for variant, backend in job.pairs]
+        with_worlds = with_worlds and any(backend == "wasm" for _, backend in job.pairs)
+        if with_worlds:
+            worlds.append(await _check_not_isolated(opened, job))
+    if with_worlds:
+        async with open_browser(choice, webgpu="none", headed=headed) as opened:
+            worlds.insert(0, await _check_no_webgpu(opened, job))
+    return described, pairs, worlds
+
+
+async def _check_pair(opened: OpenBrowser, job: _Job, variant: VariantEntry, backend: Backend) -> PairEntry:
+    pair = PairEntry(
+        variant=variant.name, backend=backend, verdict="not-verified", samples_total=len(job.golden.samples)
+    )
+    unfit = explain_unfit(variant, opened.adapter) if backend == "webgpu" else ""
+    if unfit:
+        job.progress(f"{pair.title}: not verified: {unfit}")
+        return pair.model_copy(update={"reason": unfit})
+    job.progress(f"{pair.title}: checking")
+    path = f"/?backend={backend}&variant={variant.name}"
+    demand = Demand(path, backend, len(job.golden.samples), variant=variant.name)
+    found = await _prove(opened.browser, job, job.origin, demand, _name_screenshot(variant.name, backend))
+    return pair.model_copy(update=found)
+
+
+async def _check_no_webgpu(opened: OpenBrowser, job: _Job) -> WorldEntry:
+    world = WorldEntry(name="no-webgpu", title="A browser without a WebGPU adapter", verdict="not-verified")
+    world.samples_total = len(job.golden.samples)
+    if opened.adapter:
+        world.reason = f"this browser gives an adapter even with the GPU turned off: {opened.adapter.title}"
+        return world
+    job.progress("without a WebGPU adapter: checking")
+    found = await _prove(
+        opened.browser,
+        job,
+        job.origin,
+        Demand("/", "wasm", WORLD_SAMPLES, wants_reason=True),
+        _name_screenshot("world", world.name),
+    )
+    return world.model_copy(update=found)
+
+
+async def _check_not_isolated(opened: OpenBrowser, job: _Job) -> WorldEntry:
+    world = WorldEntry(name="not-isolated", title="A host without cross-origin isolation", verdict="not-verified")
+    world.samples_total = len(job.golden.samples)
+    job.progress("not cross-origin isolated: checking")
+    demand = Demand("/?backend=wasm", "wasm", WORLD_SAMPLES, isolated=False, threads=1)
+    found = await _prove(opened.browser, job, job.bare_origin, demand, _name_screenshot("world", world.name))
+    return world.model_copy(update=found)
+
+
+async def _prove(
+    browser: async_api.Browser, job: _Job, origin: str, demand: Demand, screenshot: str
+) -> dict[str, object]:
+    """The fields of a result, from one page in a fresh context."""
+    clock = Stopwatch()
+    async with open_context(browser, origin) as context:
+        outcome = await prove_page(context, origin, demand, job.manifest, job.golden, job.patience)
+    if outcome.page.screenshot_png:
+        outcome.page.screenshot = screenshot
+    job.progress(f"{demand.path}: {outcome.verdict}" + (f": {outcome.reason}" if outcome.reason else ""))
+    return {**vars(outcome), "duration_ms": round(clock.seconds() * 1000)}
+
+
+def _name_screenshot(*words: str) -> str:
+    """A file name from words that a stranger's manifest may have chosen."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", "-".join(words))[:80] + ".png"

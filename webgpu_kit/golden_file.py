@@ -1,0 +1,78 @@
+"""Reading the golden of a built site, and tensors as they stand in JSON."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from webgpu_kit.artifacts import Array, Tensors
+from webgpu_kit.errors import CheckError
+from webgpu_kit.manifest import MANIFEST_PATH, Manifest
+
+
+@dataclass(frozen=True)
+class RecordedSample:
+    """One golden sample of a site: `input` as JSON, `outputs` decoded."""
+
+    input: Mapping[str, Any]
+    outputs: Tensors
+
+
+@dataclass(frozen=True)
+class RecordedGolden:
+    """The golden of a site. `origin` names the framework that gave the outputs."""
+
+    origin: str
+    samples: tuple[RecordedSample, ...]
+
+
+def read_golden(site: Path, manifest: Manifest) -> RecordedGolden:
+    """Read the golden that `manifest` names, and see that it is the one the site was built with.
+
+    Raises: CheckError if it is missing, altered or not readable.
+    """
+    path = (site / MANIFEST_PATH).parent / manifest.golden.path
+    fix = "build the site again"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CheckError(f"{path}: the golden cannot be read: {error.strerror}.", fix=fix) from error
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != manifest.golden.sha256:
+        raise CheckError(f"{path}: sha256 is {digest}, the manifest says {manifest.golden.sha256}.", fix=fix)
+    try:
+        recorded = json.loads(content)
+        samples = [RecordedSample(each["input"], decode_tensors(each["outputs"])) for each in recorded["samples"]]
+        origin = str(recorded["origin"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckError(f"{path}: not a golden: {error!r}.", fix=fix) from error
+    if not samples or len(samples) != manifest.golden.count:
+        raise CheckError(f"{path}: {len(samples)} samples, the manifest says {manifest.golden.count}.", fix=fix)
+    return RecordedGolden(origin, tuple(samples))
+
+
+def decode_tensors(tensors: Mapping[str, Mapping[str, Any]]) -> Tensors:
+    """Named tensors from JSON."""
+    return {name: decode_tensor(tensor) for name, tensor in tensors.items()}
+
+
+def decode_tensor(tensor: Mapping[str, Any]) -> Array:
+    """A tensor from JSON: `dtype`, `shape`, and `data` in base64 of little-endian bytes.
+
+    Raises: ValueError if the bytes do not fit dtype and shape.
+    """
+    try:
+        dtype = np.dtype(str(tensor["dtype"])).newbyteorder("<")
+        content = base64.b64decode(tensor["data"], validate=True)
+    except (TypeError, binascii.Error) as error:
+        raise ValueError(f"not a tensor: {error}") from error
+    values: Array = np.frombuffer(content, dtype=dtype).reshape(tensor["shape"])
+    return values

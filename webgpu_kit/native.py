@@ -1,0 +1,126 @@
+"""The graph of a built site in onnxruntime on this machine's CPU, as a yardstick for the page."""
+
+from __future__ import annotations
+
+import os
+import statistics
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from webgpu_kit.artifacts import Array, PackedTensor, Tensors
+from webgpu_kit.errors import CheckError
+from webgpu_kit.golden_file import RecordedSample, decode_tensor, decode_tensors
+from webgpu_kit.manifest import MANIFEST_PATH, Expansion, File, Manifest, Span, VariantEntry
+from webgpu_kit.packing import expand_tensor
+from webgpu_kit.patience import Stopwatch
+from webgpu_kit.report import NativeEntry
+
+MIN_RUNS, MAX_RUNS, BUDGET_S = 3, 50, 3.0
+
+
+def time_native(site: Path, manifest: Manifest, variant: VariantEntry, sample: RecordedSample) -> NativeEntry:
+    """Time the graph that wasm loads on the CPU of this machine, with all its cores, on one golden sample."""
+    try:
+        feeds = read_feeds(site, manifest, sample)
+    except ImportError as error:
+        return NativeEntry(reason=f"tokenizing text needs {error.name}: pip install 'webgpu-kit[export]'")
+    threads = os.cpu_count() or 1
+    with TemporaryDirectory(prefix="webgpu-kit-") as folder:
+        session = open_session(site, variant, Path(folder), threads)
+        session.run(None, feeds)
+        times_ms: list[float] = []
+        clock = Stopwatch()
+        while len(times_ms) < MIN_RUNS or (len(times_ms) < MAX_RUNS and clock.seconds() < BUDGET_S):
+            run = Stopwatch()
+            session.run(None, feeds)
+            times_ms.append(run.seconds() * 1000)
+        del session  # it maps the weights: Windows does not delete a mapped file
+    return NativeEntry(median_ms=statistics.median(times_ms), fastest_ms=min(times_ms), threads=threads)
+
+
+def open_session(site: Path, variant: VariantEntry, folder: Path, threads: int) -> Any:
+    """An onnxruntime session of the variant's wasm graph, its files joined and expanded in `folder`."""
+    import onnxruntime
+
+    entry = variant.graphs["wasm"]
+    contents = {file.name: read_content(site, file) for file in variant.files}
+    (folder / "model.onnx").write_bytes(contents[entry.file])
+    weights = contents.get("weights.bin", b"")
+    if weights:
+        (folder / "weights.bin").write_bytes(weights)
+    if entry.expanded_bytes:
+        (folder / "expanded.bin").write_bytes(expand_weights(weights, entry.expand, entry.expanded_bytes))
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(folder / "model.onnx", options, providers=["CPUExecutionProvider"])
+
+
+def expand_weights(weights: bytes, plan: list[Expansion], size_bytes: int) -> bytes:
+    """What the worker makes of `weights.bin` at load: `expanded.bin`."""
+    expanded = bytearray(size_bytes)
+    for step in plan:
+        values = expand_tensor(_read_packed(weights, step)).astype(step.dtype)
+        expanded[step.offset : step.offset + values.nbytes] = values.tobytes()
+    return bytes(expanded)
+
+
+def read_content(site: Path, file: File) -> bytes:
+    """A logical file of the bundle. Raises: CheckError if one of its chunks cannot be read."""
+    folder = (site / MANIFEST_PATH).parent
+    try:
+        return b"".join((folder / chunk.path).read_bytes() for chunk in file.chunks)
+    except OSError as error:
+        raise CheckError(f"{error.filename}: {error.strerror}.", fix="build the site again") from error
+
+
+def read_feeds(site: Path, manifest: Manifest, sample: RecordedSample) -> Tensors:
+    """What the graph takes for a golden sample. Raises: ImportError if it is text and there is no tokenizer."""
+    if "text" in sample.input:
+        return _tokenize(site, manifest, sample.input["text"])
+    if "inputs" in sample.input:
+        return decode_tensors(sample.input["inputs"])
+    return {name: decode_tensor(tensor) for name, tensor in sample.input.items()}
+
+
+def _tokenize(site: Path, manifest: Manifest, text: list[str]) -> Tensors:
+    from tokenizers import Tokenizer
+
+    asset = next(file for file in manifest.assets if file.name == "tokenizer.json")
+    tokenizer = Tokenizer.from_buffer(read_content(site, asset))
+    tokenizer.enable_truncation(manifest.settings["max_length"])
+    tokenizer.enable_padding()
+    encoded = tokenizer.encode_batch(text)
+    return {
+        "input_ids": np.array([each.ids for each in encoded], dtype=np.int64),
+        "attention_mask": np.array([each.attention_mask for each in encoded], dtype=np.int64),
+    }
+
+
+def _read_packed(weights: bytes, step: Expansion) -> PackedTensor:
+    def read(span: Span | None, dtype: str) -> Array | None:
+        if span is None:
+            return None
+        return np.frombuffer(
+            weights, dtype=np.dtype(dtype), count=span.bytes // np.dtype(dtype).itemsize, offset=span.offset
+        )
+
+    data = read(step.data, "float16" if step.kind == "float16" else "uint8")
+    scales, zero_points = read(step.scales, step.scales_dtype), read(step.zero_points, "uint8")
+    assert data is not None
+    return PackedTensor(
+        name=step.name,
+        kind=step.kind,
+        bits=step.bits,
+        block_size=step.block_size,
+        rows=step.rows,
+        columns=step.columns,
+        transpose=step.transpose,
+        shape=(step.columns, step.rows) if step.transpose else (step.rows, step.columns),
+        data=data.reshape(step.rows, -1),
+        scales=None if scales is None else scales.reshape(step.rows, -1),
+        zero_points=None if zero_points is None else zero_points.reshape(step.rows, -1),
+    )

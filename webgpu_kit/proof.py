@@ -1,0 +1,173 @@
+"""What one page must show to be right: the golden's answers, on the backend it says, without doing anything wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from webgpu_kit.errors import CheckError
+from webgpu_kit.golden_file import RecordedGolden
+from webgpu_kit.manifest import Backend, Manifest
+from webgpu_kit.page import SampleRun, Visit, open_visit
+from webgpu_kit.parity import measure_parity
+from webgpu_kit.patience import Patience, Stopwatch
+from webgpu_kit.report import GpuWork, PageEntry, ParityEntry, Verdict
+
+if TYPE_CHECKING:
+    from playwright import async_api
+
+PROBLEM_WORDS = {
+    "console": "console error",
+    "page-error": "uncaught error",
+    "csp": "Content-Security-Policy violation",
+    "off-origin": "request to another origin",
+    "request": "failed request",
+}
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What is asked of a page: which one, which backend (and variant) it must end up on, how many samples at most."""
+
+    path: str
+    backend: Backend
+    limit: int
+    variant: str = ""
+    isolated: bool = True
+    threads: int | None = None
+    wants_reason: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of it. `reason` is empty when it passed."""
+
+    verdict: Verdict
+    reason: str
+    samples_run: int
+    parity: ParityEntry | None
+    page: PageEntry
+
+
+async def prove_page(
+    context: async_api.BrowserContext,
+    origin: str,
+    demand: Demand,
+    manifest: Manifest,
+    golden: RecordedGolden,
+    patience: Patience,
+) -> Outcome:
+    """Open one page in `context`, run the golden on it, and judge what it did."""
+    faults: list[str] = []
+    runs: list[SampleRun] = []
+    parity = None
+    async with open_visit(context, origin, demand.path, patience) as visit:
+        try:
+            state = await visit.load()
+            if state.status == "failed":
+                faults.append(f"the page says that it failed: {state.reason or 'without a reason'}")
+            else:
+                await _run_golden(visit, golden, demand.limit, runs)
+                await visit.show_answer()
+        except CheckError as error:
+            faults.append(error.message)
+        page = await visit.describe_fault()
+        page.screenshot_png = await visit.take_screenshot()
+    if runs:
+        page.gpu = sum_gpu_work([run.gpu for run in runs])
+        page.first_run_ms, page.run_ms = runs[0].time_ms, [round(run.time_ms, 2) for run in runs]
+        parity = compare_runs(manifest, page.variant, golden, runs)
+        faults += explain_parity(parity)
+        faults += explain_contradictions(page, demand)
+    faults += explain_problems(page)
+    return Outcome("failed" if faults else "passed", "; ".join(faults), len(runs), parity, page)
+
+
+async def _run_golden(visit: Visit, golden: RecordedGolden, limit: int, runs: list[SampleRun]) -> None:
+    """Run samples until `limit` or the end of the time budget; what was run stays in `runs` if one fails."""
+    offered = await visit.count_golden()
+    if offered != len(golden.samples):
+        raise CheckError(f"golden() offers {offered} samples, the site has {len(golden.samples)}")
+    clock = Stopwatch()
+    for index in range(min(limit, offered)):
+        if index >= visit.patience.min_samples and clock.seconds() > visit.patience.budget_s:
+            return
+        runs.append(await visit.run_sample(index))
+
+
+def compare_runs(manifest: Manifest, variant: str, golden: RecordedGolden, runs: Sequence[SampleRun]) -> ParityEntry:
+    """The page's answers against the golden, in the task's metric. Raises: CheckError for an unknown variant."""
+    allowed = next((entry.parity for entry in manifest.variants if entry.name == variant), None)
+    if allowed is None:
+        raise CheckError(f"the page says that its variant is {variant!r}, the manifest has no such")
+    measured = [
+        measure_parity(allowed.metric, [sample.outputs], [run.outputs], allowed.threshold)
+        for sample, run in zip(golden.samples, runs, strict=False)
+    ]
+    return ParityEntry(
+        metric=allowed.metric,
+        threshold=allowed.threshold,
+        value=_finite(max(parity.value for parity in measured)),
+        max_abs_error=_finite(max(parity.max_abs_error for parity in measured)),
+        by_sample=[_finite(parity.value) for parity in measured],
+    )
+
+
+def explain_parity(parity: ParityEntry) -> list[str]:
+    """Why the answers are wrong; nothing if they are right."""
+    if parity.good:
+        return []
+    if parity.value is None:
+        sample = parity.by_sample.index(None)
+        return [f"golden sample {sample}: an output is missing, has another shape, or is not finite"]
+    sample = parity.by_sample.index(parity.value)
+    return [f"{parity.metric} {parity.value:.3g} on golden sample {sample}, allowed is {parity.threshold:.3g}"]
+
+
+def explain_contradictions(page: PageEntry, demand: Demand) -> list[str]:
+    """Where what the page says differs from what was asked, or from what the GPU was seen to do."""
+    faults = []
+    if page.backend != demand.backend:
+        faults.append(f"asked for backend {demand.backend}, the page says {page.backend or 'nothing'}")
+    if demand.variant and page.variant != demand.variant:
+        faults.append(f"asked for variant {demand.variant}, the page says {page.variant or 'nothing'}")
+    dispatches = page.gpu.dispatches if page.gpu else 0
+    if demand.backend == "webgpu" and not (dispatches and page.adapter):
+        faults.append(
+            f"not proved to run on WebGPU: {dispatches} dispatches, adapter {page.adapter and page.adapter.title}"
+        )
+    if demand.backend == "wasm" and dispatches:
+        faults.append(f"says wasm, but dispatched {dispatches} times to the GPU")
+    if page.isolated is not demand.isolated:
+        faults.append(f"crossOriginIsolated is {page.isolated}, expected {demand.isolated}")
+    if demand.threads is not None and page.threads != demand.threads:
+        faults.append(f"runs {page.threads} threads, expected {demand.threads}")
+    if demand.wants_reason and not page.reason:
+        faults.append("fell back without saying why (data-kit-reason is empty)")
+    return faults
+
+
+def explain_problems(page: PageEntry) -> list[str]:
+    """What the page did wrong, one line for each kind, with the first of each."""
+    lines = []
+    for kind, words in PROBLEM_WORDS.items():
+        found = [
+            problem.text.splitlines()[0] if problem.text else "(empty)"
+            for problem in page.problems
+            if problem.kind == kind
+        ]
+        if found:
+            lines.append(f"{len(found)} {words}{'s' if len(found) > 1 else ''}: {found[0][:200]}")
+    return lines
+
+
+def sum_gpu_work(parts: Sequence[GpuWork]) -> GpuWork:
+    """All of it together."""
+    names = GpuWork.model_fields
+    return GpuWork(**{name: sum(getattr(part, name) for part in parts) for name in names})
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
