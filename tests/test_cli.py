@@ -17,7 +17,9 @@ REPOSITORY = Path(__file__).parent.parent
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "webgpu_kit.cli", *arguments], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "webgpu_kit.cli", *arguments], capture_output=True, text=True, check=False
+    )
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -42,7 +44,12 @@ def test_readme_names_every_command_and_option() -> None:
         for parameter in command.params:
             if isinstance(parameter, click.Option):
                 assert any(option in readme for option in parameter.opts), f"README lacks {name} {parameter.opts}"
-    known = {option for command in (cli.commands, *cli.commands.commands.values()) for p in command.params for option in p.opts}
+    known = {
+        option
+        for command in (cli.commands, *cli.commands.commands.values())
+        for p in command.params
+        for option in p.opts
+    }
     for line in re.findall(r"webgpu-kit .*", readme):
         unknown = set(re.findall(r"(?<=[\s`])--[a-z][a-z-]+", line)) - known - {"--help", "--version"}
         assert not unknown, f"README speaks of {unknown}"

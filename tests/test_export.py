@@ -116,7 +116,12 @@ class TestTorch:
 
         torch.manual_seed(0)
         config = ViTConfig(
-            hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, image_size=32, patch_size=8
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=64,
+            image_size=32,
+            patch_size=8,
         )
         config.num_labels = 3
         ViTForImageClassification(config).save_pretrained(tmp_path)

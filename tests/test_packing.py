@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from webgpu_kit.packing import BLOCK_SIZE, expand_tensor, pack_blocks, pack_float16
+from webgpu_kit.packing import expand_tensor, pack_blocks, pack_float16
 
 
 @settings(max_examples=40, deadline=None)
@@ -24,7 +24,7 @@ def test_expanding_gives_the_weight_within_half_a_step(
     assert expanded.shape == weight.shape and (packed.rows, packed.columns) == matrix.shape
     assert packed.scales is not None
     # Rounding moves a value by half a step, rounding the zero point by half a step more.
-    steps = np.repeat(np.abs(packed.scales), BLOCK_SIZE, axis=1)[:, :columns]
+    steps = np.repeat(np.abs(packed.scales), packed.block_size, axis=1)[:, :columns]
     error = np.abs(expanded - weight)
     assert np.all((error.T if transpose else error) <= steps * 1.01 + 1e-7)
 
@@ -32,17 +32,24 @@ def test_expanding_gives_the_weight_within_half_a_step(
 @pytest.mark.parametrize("bits", [4, 8])
 def test_the_layout_is_that_of_matmulnbits(bits: Literal[4, 8]) -> None:
     generator = np.random.default_rng(0)
-    weight, x = generator.standard_normal((96, 40)).astype("f4"), generator.standard_normal((3, 96)).astype("f4")
+    weight, x = generator.standard_normal((256, 40)).astype("f4"), generator.standard_normal((3, 256)).astype("f4")
     packed = pack_blocks("w", weight, bits, transpose=True)
     assert packed.scales is not None and packed.zero_points is not None
     node = helper.make_node(
-        "MatMulNBits", ["x", "b", "s", "z"], ["y"], domain="com.microsoft", K=96, N=40, bits=bits, block_size=BLOCK_SIZE
+        "MatMulNBits",
+        ["x", "b", "s", "z"],
+        ["y"],
+        domain="com.microsoft",
+        K=256,
+        N=40,
+        bits=bits,
+        block_size=packed.block_size,
     )
     parts = {"b": packed.data, "s": packed.scales, "z": packed.zero_points}
     graph = helper.make_graph(
         [node],
         "one",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [3, 96])],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [3, 256])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [3, 40])],
         [numpy_helper.from_array(value, name) for name, value in parts.items()],
     )

@@ -35,7 +35,9 @@ def test_the_same_source_builds_the_same_bytes(write_onnx: WriteOnnx, tmp_path: 
 
 def test_a_variant_that_misses_its_threshold_is_not_shipped(tmp_path: Path) -> None:
     made = pipeline.build_recipe(
-        pipeline.find_recipe("digits", pipeline.models_folder(), {"dtypes": ["q4", "fp32"], "thresholds": {"q4": 1e-6}}),
+        pipeline.find_recipe(
+            "digits", pipeline.models_folder(), {"dtypes": ["q4", "fp32"], "thresholds": {"q4": 1e-6}}
+        ),
         tmp_path / "site",
         lambda line: None,
     )
@@ -130,7 +132,10 @@ main()
 def test_a_build_ended_half_way_leaves_the_old_site(digits_site: Path, number: signal.Signals) -> None:
     before = list_files(digits_site)
     process = subprocess.Popen(
-        [sys.executable, "-c", KILLED_BUILD, str(digits_site)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", KILLED_BUILD, str(digits_site)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None and process.stdout.readline() == "writing\n"
     assert list(digits_site.parent.glob(".site.building-*"))

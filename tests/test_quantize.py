@@ -43,12 +43,12 @@ def prepare(path: Path, weights: dict[str, tuple[int, ...]]) -> Graph:
 def every_weight(write_onnx: WriteOnnx) -> Graph:
     """MatMul, Gemm with bias, Conv, and Gather, each with a weight worth quantizing."""
     path = write_onnx(
-        """(float[1, 64] x, int64[2] k, float[64, 96] a, float[48, 96] b, float[48] c, float[40, 3, 3, 3] f,
-            float[1, 3, 8, 8] p, float[50, 64] t)
-        => (float[1, 48] y, float[1, 40, 6, 6] q, float[2, 64] e)
+        """(float[1, 128] x, int64[2] k, float[128, 256] a, float[48, 256] b, float[48] c, float[40, 3, 3, 3] f,
+            float[1, 3, 8, 8] p, float[50, 128] t)
+        => (float[1, 48] y, float[1, 40, 6, 6] q, float[2, 128] e)
         { h = MatMul(x, a)  y = Gemm<transB = 1>(h, b, c)  q = Conv(p, f)  e = Gather<axis = 0>(t, k) }"""
     )
-    return prepare(path, {"a": (64, 96), "b": (48, 96), "c": (48,), "f": (40, 3, 3, 3), "t": (50, 64)})
+    return prepare(path, {"a": (128, 256), "b": (48, 256), "c": (48,), "f": (40, 3, 3, 3), "t": (50, 128)})
 
 
 def operators(model: onnx.ModelProto) -> list[str]:
@@ -91,9 +91,9 @@ def test_fp32_is_one_graph_for_both(every_weight: Graph) -> None:
 
 def test_a_weight_used_in_two_ways_is_expanded(write_onnx: WriteOnnx) -> None:
     path = write_onnx(
-        "(float[1, 64] x, float[64, 64] a) => (float[1, 64] y, float[64, 64] z) { y = MatMul(x, a) z = Add(a, x) }"
+        "(float[1, 128] x, float[128, 128] a) => (float[1, 128] y, float[128, 128] z) { y = MatMul(x, a) z = Add(a, x) }"
     )
-    variant = quantize_graph(prepare(path, {"a": (64, 64)}), "q8", "tensor")
+    variant = quantize_graph(prepare(path, {"a": (128, 128)}), "q8", "tensor")
     assert "MatMulNBits" not in operators(variant.graphs["webgpu"].model)
     assert set(variant.graphs["webgpu"].expanded) == set(variant.graphs["wasm"].expanded) == {"a"}
 

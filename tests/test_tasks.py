@@ -21,7 +21,9 @@ from webgpu_kit.tasks.image_graph import attach_before
 from webgpu_kit.tasks.tensor import find_states, make_tensor, resolve_shapes
 
 
-def interface(inputs: dict[str, tuple[str, list[int | str]]], outputs: dict[str, tuple[str, list[int | str]]]) -> Interface:
+def interface(
+    inputs: dict[str, tuple[str, list[int | str]]], outputs: dict[str, tuple[str, list[int | str]]]
+) -> Interface:
     def specs(given: dict[str, tuple[str, list[int | str]]]) -> list[TensorSpec]:
         return [TensorSpec(name=name, dtype=dtype, shape=shape) for name, (dtype, shape) in given.items()]
 
@@ -154,7 +156,11 @@ class TestLabels:
 
     @pytest.mark.parametrize(
         ("content", "message"),
-        [(None, "needs labels, one for each of the 3"), ("cat\ndog\n", "2 labels for 3 classes"), ("", "0 labels for 3")],
+        [
+            (None, "needs labels, one for each of the 3"),
+            ("cat\ndog\n", "2 labels for 3 classes"),
+            ("", "0 labels for 3"),
+        ],
     )
     def test_missing_and_too_few(self, tmp_path: Path, content: str | None, message: str) -> None:
         path = tmp_path / "labels.txt"

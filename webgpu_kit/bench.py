@@ -8,14 +8,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from webgpu_kit.artifacts import Progress, Site
-from webgpu_kit.browser import OpenBrowser, find_browser, open_browser, run_to_end
+from webgpu_kit.browser import OpenBrowser, find_browser, open_browser, open_profile, run_to_end
 from webgpu_kit.check import choose_pairs, describe_site, explain_unfit, locate_site
 from webgpu_kit.errors import CheckError
 from webgpu_kit.golden_file import read_golden
 from webgpu_kit.machine import describe_machine, read_own_version
 from webgpu_kit.manifest import Backend, VariantEntry, read_manifest
 from webgpu_kit.native import time_native
-from webgpu_kit.page import SampleRun, Visit, open_context, open_visit
+from webgpu_kit.page import SampleRun, Visit, open_visit
 from webgpu_kit.patience import Patience, Stopwatch
 from webgpu_kit.report import BenchReport, BenchRow, LoadEntry, NativeEntry
 from webgpu_kit.serve import serve_in_background
@@ -82,8 +82,8 @@ async def _measure_pair(
             return row
     path = f"/?backend={backend}&variant={variant.name}"
     try:
-        # Requests are only watched here, not intercepted: interception turns the HTTP cache off.
-        async with open_context(opened.browser) as context:
+        # Requests are only watched here, not cut off: interception would turn the HTTP cache off.
+        async with open_profile(opened) as context:
             progress(f"{variant.name} on {backend}: cold load and runs")
             async with open_visit(context, origin, path, patience) as visit:
                 row.cold = await _measure_load(visit)

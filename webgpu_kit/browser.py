@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from webgpu_kit.browser_search import ENVIRONMENT_NAME, BrowserChoice, find_browser
@@ -19,13 +20,23 @@ from webgpu_kit.report import Adapter, BrowserEntry
 if TYPE_CHECKING:
     from playwright import async_api, sync_api
 
-__all__ = ["BrowserChoice", "OpenBrowser", "find_browser", "launch", "open_browser", "probe_adapter", "run_to_end"]
+__all__ = [
+    "BrowserChoice",
+    "OpenBrowser",
+    "find_browser",
+    "launch",
+    "open_browser",
+    "open_profile",
+    "probe_adapter",
+    "run_to_end",
+]
 
 T = TypeVar("T")
 WebgpuMode = Literal["auto", "hardware", "software", "none"]
 
-START_TIMEOUT_S = 60
-ADAPTER_TIMEOUT_S = 30
+START_TIMEOUT_S = 120
+ADAPTER_TIMEOUT_S = 120
+ENDED_FIX = "run the command again; if it ends again, close other programs to free memory"
 
 # Without these Chromium talks to its vendor while it is being measured.
 QUIET_FLAGS = (
@@ -58,13 +69,12 @@ PROBE_ADAPTER = """async () => {
 
 @dataclass(frozen=True)
 class OpenBrowser:
-    """A running browser, with the adapter that its pages get and the flags it was started with."""
+    """A running browser, with the adapter that its pages get and the options it was started with."""
 
     browser: async_api.Browser
     choice: BrowserChoice
     adapter: Adapter | None
-    flags: tuple[str, ...]
-    headed: bool
+    options: Mapping[str, Any]
 
     def describe(self) -> BrowserEntry:
         """As it stands in a report."""
@@ -75,8 +85,8 @@ class OpenBrowser:
             name=self.choice.name,
             version=self.browser.version,
             executable=str(self.choice.executable or ""),
-            headed=self.headed,
-            flags=list(self.flags),
+            headed=not self.options["headless"],
+            flags=list(self.options["args"]),
             webgpu=webgpu,
             adapter=self.adapter,
         )
@@ -131,10 +141,30 @@ async def open_browser(
                     break
             assert opened is not None
             yield opened
+        except Error as error:
+            said = error.message.splitlines()[0] if error.message else "no message"
+            raise BrowserError(f"The browser ended in the middle of its work: {said}", fix=ENDED_FIX) from error
         finally:
             # A browser that has ended already (Ctrl-C reaches it too) has nothing left to close.
             with suppress(Error):
                 await opened.browser.close() if opened else None
+
+
+@asynccontextmanager
+async def open_profile(opened: OpenBrowser) -> AsyncIterator[async_api.BrowserContext]:
+    """A fresh profile on disk in a second process of the same browser.
+
+    Other contexts keep their HTTP cache in memory, where large files do not fit: a warm load in them is none.
+    """
+    from playwright.async_api import Error
+
+    with TemporaryDirectory(prefix="webgpu-kit-", ignore_cleanup_errors=True) as folder:
+        context = await opened.browser.browser_type.launch_persistent_context(folder, **opened.options)
+        try:
+            yield context
+        finally:
+            with suppress(Error):
+                await context.close()
 
 
 @contextmanager
@@ -169,7 +199,7 @@ async def _start(
             f"{choice.title} did not start: {_shorten(error.message)}", fix=_start_fix(choice)
         ) from error
     try:
-        return OpenBrowser(browser, choice, await probe_adapter(browser), tuple(options["args"]), headed)
+        return OpenBrowser(browser, choice, await probe_adapter(browser), options)
     except BaseException:
         await browser.close()
         raise
@@ -187,7 +217,7 @@ async def probe_adapter(browser: async_api.Browser) -> Adapter | None:
         # navigator.gpu exists on secure origins only: localhost is one, about:blank is not.
         await context.route("**/*", answer)
         page = await context.new_page()
-        await page.goto("http://localhost/")
+        await page.goto("http://localhost/", timeout=ADAPTER_TIMEOUT_S * 1000)
         found = await asyncio.wait_for(page.evaluate(PROBE_ADAPTER), ADAPTER_TIMEOUT_S)
     except asyncio.TimeoutError:
         return None

@@ -9,7 +9,6 @@ import numpy as np
 
 from webgpu_kit.artifacts import PackedTensor
 from webgpu_kit.manifest import Backend
-from webgpu_kit.packing import BLOCK_SIZE
 
 if TYPE_CHECKING:
     import onnx
@@ -51,7 +50,7 @@ def use_packed_operators(model: onnx.ModelProto, packed: Mapping[str, PackedTens
 
 
 def _takes_packed(node: onnx.NodeProto, tensor: PackedTensor, backend: Backend) -> bool:
-    fits = len(tensor.shape) == 2 and tensor.columns % BLOCK_SIZE == 0
+    fits = len(tensor.shape) == 2 and tensor.columns % tensor.block_size == 0
     if node.op_type == "MatMul":
         return fits and backend == "webgpu" and tensor.transpose and node.input[1] == tensor.name
     if node.op_type == "Gemm":

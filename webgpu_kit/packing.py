@@ -6,17 +6,20 @@ kernel, which computes on it, and wasm, for which it is expanded once at load.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
 
 from webgpu_kit.artifacts import Array, PackedTensor
 
-BLOCK_SIZE = 32
+# Values that share a scale. Measured on MiniLM: 8 bits lose as little with 128 as with 32 (cosine distance 0.0006 and
+# 0.0003) at a tenth fewer bytes; 4 bits do not (0.16 and 0.09).
+BLOCK_SIZE: Mapping[int, int] = {4: 32, 8: 128}
 
 
 def pack_blocks(name: str, weight: Array, bits: Literal[4, 8], *, transpose: bool) -> PackedTensor:
-    """Round a float32 weight to `bits`-wide integers, a scale and a zero point for every 32 values.
+    """Round a float32 weight to `bits`-wide integers, with a scale and a zero point for every block of values.
 
     Shapes: `weight` is flattened to (rows, columns) with the first axis as rows; with `transpose` it is (columns,
     rows), as the right-hand side of MatMul. Blocks run along columns.
@@ -27,17 +30,18 @@ def pack_blocks(name: str, weight: Array, bits: Literal[4, 8], *, transpose: boo
     flat = weight.astype(np.float32).reshape(weight.shape[0], -1)
     matrix = np.ascontiguousarray(flat if transpose else flat.T)  # (columns, rows): what the quantizers take
     columns, rows = matrix.shape
-    blocks = -(-columns // BLOCK_SIZE)
-    data = np.zeros((rows, blocks, BLOCK_SIZE * bits // 8), dtype=np.uint8)
+    block_size = BLOCK_SIZE[bits]
+    blocks = -(-columns // block_size)
+    data = np.zeros((rows, blocks, block_size * bits // 8), dtype=np.uint8)
     scales = np.zeros(rows * blocks, dtype=np.float32)
     zero_points = np.zeros((rows, -(-blocks * bits // 8)), dtype=np.uint8)
     quantize = ort.quantize_matmul_4bits if bits == 4 else ort.quantize_matmul_8bits
-    quantize(data, matrix, scales, zero_points.reshape(-1), BLOCK_SIZE, rows, columns, False)
+    quantize(data, matrix, scales, zero_points.reshape(-1), block_size, rows, columns, False)
     return PackedTensor(
         name=name,
         kind="blocks",
         bits=bits,
-        block_size=BLOCK_SIZE,
+        block_size=block_size,
         rows=rows,
         columns=columns,
         transpose=transpose,

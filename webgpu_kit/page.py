@@ -43,12 +43,13 @@ READ_STATE = """() => {
 READ_HEIGHT = "() => document.documentElement.scrollHeight"
 READ_FACTS = """() => {
     const { threads, adapter, attempts } = window.kit ?? {};
-    const pick = (object, names) => Object.fromEntries(names.map((name) => [name, String(object[name] ?? "")]));
+    const text = (object, name) => [name, String(object[name] ?? "")];
+    const pick = (object, names) => Object.fromEntries(names.split(" ").map((name) => text(object, name)));
     return {
         isolated: crossOriginIsolated,
         threads: Number.isInteger(threads) ? threads : null,
-        adapter: adapter && { ...pick(adapter, ["vendor", "architecture", "description"]), software: !!adapter.software },
-        attempts: Array.from(attempts ?? [], (each) => ({ ...pick(each, ["variant", "backend", "reason"]), ok: !!each.ok })),
+        adapter: adapter && { ...pick(adapter, "vendor architecture description"), software: !!adapter.software },
+        attempts: Array.from(attempts ?? [], (each) => ({ ...pick(each, "variant backend reason"), ok: !!each.ok })),
         watch: __webgpuKitWatch,
     };
 }"""
@@ -104,7 +105,8 @@ class Visit:
 
     async def load(self) -> PageState:
         """Open the page and wait until it is ready or has failed, as long as it gets somewhere."""
-        await self._guard("the page did not open", self.page.goto(self.watch.origin + self.path, wait_until="commit"))
+        going = self.page.goto(self.watch.origin + self.path, wait_until="commit", timeout=0)
+        await self._guard("the page did not open", going)
         last: tuple[PageState, int] | None = None
         idle, busy, cpu = Stopwatch(), Stopwatch(), CpuWatch(self.page.context.browser)
         while True:
@@ -220,18 +222,13 @@ class Visit:
 
 
 @asynccontextmanager
-async def open_context(browser: async_api.Browser, watched_origin: str = "") -> AsyncIterator[async_api.BrowserContext]:
-    """A fresh context, as of a first-time visitor. With `watched_origin`, requests to any other origin are cut off.
-
-    Cutting off needs request interception, which turns the HTTP cache off.
-    """
+async def open_context(browser: async_api.Browser, origin: str) -> AsyncIterator[async_api.BrowserContext]:
+    """A fresh context, as of a first-time visitor. Requests to any other origin than `origin` are cut off."""
     width, height = VIEWPORT_SIZE
     context = await browser.new_context(viewport={"width": width, "height": height})
     try:
-        await context.add_init_script(path=WATCH_SCRIPT)
-        if watched_origin:
-            own = (f"{watched_origin}/", "data:", "blob:")
-            await context.route(lambda url: not url.startswith(own), _cut_off)
+        own = (f"{origin}/", "data:", "blob:")
+        await context.route(lambda url: not url.startswith(own), _cut_off)
         yield context
     finally:
         await context.close()
@@ -244,6 +241,7 @@ async def open_visit(
     """A new page in `context`, watched before it goes anywhere."""
     page = await context.new_page()
     try:
+        await page.add_init_script(path=WATCH_SCRIPT)
         yield Visit(page, PageWatch(page, origin), path, patience)
     finally:
         await page.close()

@@ -182,5 +182,7 @@ def _convert_to_float16(model: onnx.ModelProto) -> onnx.ModelProto:
     blocked = [node.name for node in model.graph.node if node.name.startswith(BEFORE)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns for each weight that it clips
-        converted: onnx.ModelProto = convert_float_to_float16(model, keep_io_types=True, op_block_list=kept, node_block_list=blocked)
+        converted: onnx.ModelProto = convert_float_to_float16(
+            model, keep_io_types=True, op_block_list=kept, node_block_list=blocked
+        )
     return converted

@@ -201,14 +201,15 @@ class CheckReport(_Part):
     def verdict(self) -> str:
         """The whole report in one sentence."""
         failed, unverified, passed = (self.count(verdict) for verdict in ("failed", "not-verified", "passed"))
+        title, count = f'"{self.site.title}"', len(self.results)
         if failed:
-            return f"{self.site.title} is not right: {failed} of {len(self.results)} checks failed."
+            return f"{title} is not right: {failed} of {count} check{'s' if count > 1 else ''} failed."
         if self.ok:
             rest = f"; {unverified} could not be verified here" if unverified else ""
-            return f"{self.site.title} gives the original model's answers: {passed} checks passed{rest}."
-        return (
-            f"{self.site.title} is not proved: {unverified} of {len(self.results)} checks could not be verified here."
-        )
+            return (
+                f"{title} gives the original model's answers: {passed} check{'s' if passed > 1 else ''} passed{rest}."
+            )
+        return f"{title} is not proved: {unverified} of {count} checks could not be verified here."
 
     @property
     def exit_code(self) -> int:

@@ -10,14 +10,19 @@ from webgpu_kit.report_html import render_html
 from webgpu_kit.report_junit import render_junit
 
 
+def check_report_folder(folder: Path) -> None:
+    """See, before the work, that a report can go into `folder`. Raises: CheckError."""
+    if folder.exists() and not folder.is_dir():
+        raise CheckError(f"{folder}: the report needs a folder, this is a file.", fix="--report another-folder")
+
+
 def write_report(report: CheckReport, folder: Path) -> Path:
     """Write report.json, report.html, junit.xml and the screenshots into `folder`; gives the path of report.html.
 
     The folder is made where there is none; nothing else in it is touched.
     Raises: CheckError if it cannot be written.
     """
-    if folder.exists() and not folder.is_dir():
-        raise CheckError(f"{folder}: the report needs a folder, this is a file.", fix="--report another-folder")
+    check_report_folder(folder)
     files = {
         "report.json": report.model_dump_json(indent=2).encode() + b"\n",
         "report.html": render_html(report).encode(),

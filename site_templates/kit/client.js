@@ -1,0 +1,170 @@
+/**
+ * The page's side of one worker: numbers its requests, passes on its progress, and ends it when it is lost, dead or
+ * stuck. An ended client stays ended; the next one is a fresh worker.
+ *
+ * @typedef {import("./types.js").Progress} Progress
+ * @typedef {import("./protocol.js").Method} Method
+ * @typedef {import("./protocol.js").WorkerMessage} WorkerMessage
+ * @typedef {{resolve: (value: any) => void, reject: (error: unknown) => void}} Pending
+ */
+
+import { KitError, describeError, unpackError } from "./errors.js";
+import { Watchdog, quietLimitsMs } from "./watchdog.js";
+
+/** One worker, until it ends. */
+export class WorkerClient {
+  /**
+   * @param {(progress: Progress) => void} onProgress
+   */
+  constructor(onProgress) {
+    this.onProgress = onProgress;
+    /** @type {unknown} why it ended; null while it lives */
+    this.ended = null;
+    /** @type {Map<number, Pending>} */
+    this.pending = new Map();
+    this.lastId = 0;
+    /** @type {number} */
+    this.workLimitMs = quietLimitsMs.probe;
+    this.activity = "answering";
+    this.watchdog = new Watchdog((quietMs) => this.end(stalled(quietMs, this.activity)));
+    this.worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "webgpu-kit" });
+    this.worker.addEventListener("message", (event) => this.#receive(event.data));
+    this.worker.addEventListener("messageerror", () =>
+      this.end(new KitError("worker", "A message from the worker could not be read.")),
+    );
+    this.worker.addEventListener("error", (event) => this.end(crashed(event)));
+  }
+
+  /**
+   * @param {Method} method
+   * @param {unknown} [params]
+   * @returns {Promise<any>}
+   */
+  request(method, params) {
+    if (this.ended) return Promise.reject(this.ended);
+    return new Promise((resolve, reject) => {
+      const id = ++this.lastId;
+      this.#post({ id, method, params });
+      this.pending.set(id, { resolve, reject });
+      this.watchdog.limitMs = this.workLimitMs;
+      this.activity = method === "run" ? "computing" : "answering";
+      this.watchdog.start();
+    });
+  }
+
+  /**
+   * @param {import("./protocol.js").Request} request
+   */
+  #post(request) {
+    try {
+      this.worker.postMessage(request);
+    } catch (error) {
+      throw new KitError("bad-input", `This input cannot be sent to the worker: ${describeError(error)}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /**
+   * How long this worker may be silent while it computes.
+   * @param {import("./types.js").Backend} backend
+   * @param {import("./types.js").Device} device
+   */
+  expectWork(backend, device) {
+    const kind = backend === "webgpu" && device.adapter?.software ? "software" : backend;
+    this.workLimitMs = quietLimitsMs[kind];
+  }
+
+  /**
+   * End the worker; everything that waits for it is rejected with `reason`.
+   * @param {unknown} reason
+   */
+  end(reason) {
+    if (this.ended) return;
+    this.ended = reason;
+    this.watchdog.stop();
+    this.worker.terminate();
+    for (const { reject } of this.pending.values()) reject(reason);
+    this.pending.clear();
+  }
+
+  /**
+   * @param {WorkerMessage} message
+   */
+  #receive(message) {
+    if (this.ended) return;
+    this.watchdog.progress();
+    if (message.kind === "lost") this.end(lost(message.reason));
+    else if (message.kind === "progress") this.#receiveProgress(message.progress);
+    else if (message.kind === "result") this.#settle(message.id).resolve(message.result);
+    else if (message.kind === "error") this.#receiveError(message);
+  }
+
+  /**
+   * @param {Progress} progress
+   */
+  #receiveProgress(progress) {
+    this.watchdog.limitMs = progress.stage === "download" ? quietLimitsMs.download : this.workLimitMs;
+    this.activity = describeActivity(progress);
+    this.onProgress(progress);
+  }
+
+  /**
+   * @param {import("./protocol.js").ErrorMessage} message
+   */
+  #receiveError({ id, error }) {
+    this.#settle(id).reject(unpackError(error));
+    if (error.fatal) this.end(new KitError("worker", `The worker had to be ended: ${error.message}.`));
+  }
+
+  /**
+   * @param {number} id
+   * @returns {Pending}
+   */
+  #settle(id) {
+    const pending = this.pending.get(id);
+    if (!pending) throw new KitError("worker", `The worker answered request ${id}, which nobody made.`);
+    this.pending.delete(id);
+    if (!this.pending.size) this.watchdog.stop();
+    return pending;
+  }
+}
+
+/**
+ * @param {string} reason
+ * @returns {KitError}
+ */
+function lost(reason) {
+  return new KitError("device-lost", `The browser took the GPU away (${reason || "no reason given"}).`);
+}
+
+/**
+ * @param {number} quietMs
+ * @param {string} activity
+ * @returns {KitError}
+ */
+function stalled(quietMs, activity) {
+  return new KitError(
+    "worker",
+    `The model was stopped: while ${activity} it made no progress for ${Math.round(quietMs / 1000)} seconds.`,
+  );
+}
+
+/**
+ * @param {Progress} progress
+ * @returns {string}
+ */
+function describeActivity({ stage, file }) {
+  if (stage === "download") return `downloading ${file || "its files"}`;
+  return stage === "self-test" ? "testing itself" : "starting";
+}
+
+/**
+ * @param {ErrorEvent} event
+ * @returns {KitError}
+ */
+function crashed(event) {
+  event.preventDefault(); // it is reported through the promise that waits
+  const detail = event.message || "its files could not be loaded";
+  return new KitError("worker", `The worker could not go on: ${detail}.`);
+}

@@ -1,0 +1,94 @@
+/**
+ * Every error that the kit raises on purpose.
+ *
+ * `code` is for programs, `message` is a sentence for the visitor:
+ *   bad-manifest   the bundle or the runtime folder does not hold together
+ *   no-candidate   no (variant, backend) pair can run here
+ *   download       a file could not be fetched, or its contents are not what the manifest says
+ *   session        ONNX Runtime could not load the graph
+ *   self-test      the model ran, but its answer is wrong
+ *   bad-input      `run()` was given something the task does not take
+ *   run            ONNX Runtime failed while computing
+ *   device-lost    the browser took the GPU away
+ *   worker         the worker died or stopped making progress
+ *   disposed       the model was disposed of while something waited for it
+ *
+ * @typedef {"bad-manifest"|"no-candidate"|"download"|"session"|"self-test"|"bad-input"|"run"|"device-lost"|"worker"|"disposed"} ErrorCode
+ */
+
+/** An error with a code for programs and a sentence for people. */
+export class KitError extends Error {
+  /**
+   * @param {ErrorCode} code
+   * @param {string} message
+   * @param {{cause?: unknown}} [options]
+   */
+  constructor(code, message, options) {
+    super(message, options);
+    this.name = "KitError";
+    /** @type {ErrorCode} */
+    this.code = code;
+  }
+}
+
+/**
+ * What is left of an error after it crossed from the worker to the page.
+ * @typedef {{code: ErrorCode | "aborted", message: string, fatal: boolean}} PortableError
+ */
+
+/**
+ * The words of anything that was thrown. Emscripten throws bare numbers for C++ exceptions.
+ * @param {unknown} error
+ * @returns {string}
+ */
+export function describeError(error) {
+  if (typeof error === "number") return "ONNX Runtime threw a C++ exception, most often because memory ran out";
+  return error instanceof Error ? error.message : String(error);
+}
+
+/**
+ * @param {string} words
+ * @returns {string} with a full stop, unless it has one
+ */
+export function asSentence(words) {
+  return /[.!?]$/.test(words) ? words : `${words}.`;
+}
+
+/**
+ * Make an error ready for `postMessage`. `fatal` means that the worker's wasm heap cannot be trusted any more.
+ * @param {unknown} error
+ * @param {ErrorCode} fallbackCode  the code for errors that are not ours
+ * @returns {PortableError}
+ */
+export function packError(error, fallbackCode) {
+  if (isAbort(error)) return { code: "aborted", message: "Cancelled.", fatal: false };
+  const message = describeError(error);
+  if (error instanceof KitError) return { code: error.code, message, fatal: isFatal(error.cause) };
+  return { code: fallbackCode, message, fatal: isFatal(error) };
+}
+
+/**
+ * @param {PortableError} portable
+ * @returns {Error}
+ */
+export function unpackError(portable) {
+  if (portable.code === "aborted") return new DOMException(portable.message, "AbortError");
+  return new KitError(portable.code, portable.message);
+}
+
+/**
+ * @param {unknown} error
+ * @returns {boolean}
+ */
+export function isAbort(error) {
+  return error instanceof Error && error.name === "AbortError";
+}
+
+/**
+ * @param {unknown} error
+ * @returns {boolean}
+ */
+function isFatal(error) {
+  if (typeof error === "number" || error instanceof WebAssembly.RuntimeError) return true;
+  return error instanceof Error && /Aborted\(|memory access out of bounds|out of memory/i.test(error.message);
+}

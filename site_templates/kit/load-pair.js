@@ -1,0 +1,126 @@
+/**
+ * In the worker: from a (variant, backend) pair to a session that has passed its self-test.
+ *
+ * @typedef {import("./types.js").StartParams} StartParams
+ * @typedef {import("./types.js").Started} Started
+ * @typedef {import("./types.js").Device} Device
+ * @typedef {import("./types.js").BackendGraph} BackendGraph
+ * @typedef {import("./types.js").Variant} Variant
+ * @typedef {(stage: import("./types.js").Stage, transfer?: Partial<import("./chunks.js").Transfer>) => void} Report
+ * @typedef {Map<string, Uint8Array<ArrayBuffer>>} Files  by name
+ */
+
+import { fetchFiles } from "./chunks.js";
+import { KitError } from "./errors.js";
+import { expandWeights } from "./expand.js";
+import { fetchGolden, testItself } from "./golden.js";
+import { LoadedModel } from "./loaded-model.js";
+import { Session, chooseBuild, startRuntime } from "./session.js";
+import { findTask, makeContext } from "./task.js";
+
+/**
+ * @param {StartParams} params
+ * @param {Device} device
+ * @param {Report} report
+ * @param {(reason: string) => void} onLost
+ * @returns {Promise<{model: LoadedModel, started: Started}>}
+ */
+export async function loadPair(params, device, report, onLost) {
+  const { manifest, runtime, runtimeUrl, manifestUrl, pair } = params;
+  const task = findTask(manifest.task);
+  const { variant, graph } = findGraph(params);
+  // A worker that follows a crash of the GPU may find no adapter any more.
+  if (pair.backend === "webgpu" && !device.adapter) throw new KitError("session", device.gpuReason);
+  const { build, threads } = chooseBuild(pair.backend, device);
+  const watch = new Stopwatch();
+
+  report("download");
+  const [{ wasmBinary, files, downloadedBytes }, golden] = await Promise.all([
+    download(params, variant, graph, build, (transfer) => report("download", transfer)),
+    fetchGolden(manifest, manifestUrl),
+  ]);
+  const downloadMs = watch.lap();
+
+  report("session");
+  const context = await makeContext(manifest, files, new URL(runtime.tokenizers, runtimeUrl).href);
+  const ort = await startRuntime(runtime.builds[build], runtimeUrl, wasmBinary, threads);
+  const externalData = makeExternalData(graph, files, report);
+  const session = await Session.create(
+    ort,
+    pair.backend,
+    /** @type {Uint8Array} */ (files.get(graph.file)),
+    externalData,
+  );
+  if (pair.backend === "webgpu") await session.watchDevice(onLost);
+  const sessionMs = watch.lap();
+
+  report("self-test");
+  const model = new LoadedModel(session, task, context, golden);
+  await testItself(golden, variant.parity, async (input) => (await model.run(input)).outputs);
+  return { model, started: { threads, build, downloadMs, sessionMs, selfTestMs: watch.lap(), downloadedBytes } };
+}
+
+/**
+ * @param {StartParams} params
+ * @returns {{variant: Variant, graph: BackendGraph}}
+ */
+function findGraph({ manifest, pair }) {
+  const variant = manifest.variants.find(({ name }) => name === pair.variant);
+  const graph = variant?.graphs[pair.backend];
+  if (!variant || !graph)
+    throw new KitError("bad-manifest", `The manifest has no ${pair.variant} for ${pair.backend}.`);
+  return { variant, graph };
+}
+
+/**
+ * @param {StartParams} params
+ * @param {Variant} variant
+ * @param {BackendGraph} graph
+ * @param {import("./types.js").BuildName} build
+ * @param {(transfer: import("./chunks.js").Transfer) => void} onProgress
+ * @returns {Promise<{wasmBinary: Uint8Array<ArrayBuffer>, files: Files, downloadedBytes: number}>}
+ */
+async function download({ manifest, manifestUrl, runtime, runtimeUrl }, variant, graph, build, onProgress) {
+  const modelFiles = variant.files.filter(({ name }) => name === graph.file || name === "weights.bin");
+  if (!modelFiles.some(({ name }) => name === graph.file)) {
+    throw new KitError("bad-manifest", `The variant ${variant.name} has no file ${graph.file}.`);
+  }
+  const wasm = { file: runtime.builds[build].wasm, baseUrl: runtimeUrl };
+  const parts = [...manifest.assets, ...modelFiles].map((file) => ({ file, baseUrl: manifestUrl }));
+  const [wasmBinary, ...contents] = await fetchFiles([wasm, ...parts], { onProgress });
+  const files = new Map(parts.map(({ file }, index) => [file.name, contents[index]]));
+  return { wasmBinary, files, downloadedBytes: [wasmBinary, ...contents].reduce((sum, { length }) => sum + length, 0) };
+}
+
+/**
+ * The weights as ONNX Runtime takes them; leaves out what the variant does not have.
+ * @param {BackendGraph} graph
+ * @param {Files} files
+ * @param {Report} report
+ * @returns {{path: string, data: Uint8Array}[]}
+ */
+function makeExternalData({ expanded_bytes: expandedBytes, expand }, files, report) {
+  const weights = files.get("weights.bin");
+  const externalData = weights ? [{ path: "weights.bin", data: weights }] : [];
+  if (!expandedBytes) return externalData;
+  if (!weights) throw new KitError("bad-manifest", "There is no weights.bin to make expanded.bin from.");
+  const data = expandWeights(weights, expand, expandedBytes, (loadedBytes, totalBytes) =>
+    report("session", { file: "expanded.bin", loadedBytes, totalBytes }),
+  );
+  return [...externalData, { path: "expanded.bin", data }];
+}
+
+/** Milliseconds between laps. */
+class Stopwatch {
+  constructor() {
+    this.lastMs = performance.now();
+  }
+
+  /** @returns {number} */
+  lap() {
+    const nowMs = performance.now();
+    const elapsedMs = nowMs - this.lastMs;
+    this.lastMs = nowMs;
+    return elapsedMs;
+  }
+}

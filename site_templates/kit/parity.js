@@ -1,0 +1,138 @@
+/**
+ * How far an answer is from the golden: the same three metrics as `webgpu_kit/parity.py`, smaller is better.
+ * A missing output, another shape, or a number that is not finite where the expected one is (or the other way
+ * round), is an infinite error, never a pass.
+ *
+ * @typedef {"probability_error" | "cosine_distance" | "relative_error"} Metric
+ * @typedef {import("./tensors.js").Tensor} Tensor
+ * @typedef {import("./types.js").Tensors} Tensors
+ */
+
+import { KitError } from "./errors.js";
+import { toFloat32 } from "./tensors.js";
+
+/** RMS below this counts as this, so that an output of zeros does not divide by zero. */
+const smallestRms = 1e-6;
+
+/** @type {Record<Metric, (wanted: Float64Array, given: Float64Array, shape: number[]) => number>} */
+const measures = {
+  probability_error: measureMaximum,
+  cosine_distance: measureCosine,
+  relative_error: measureRelative,
+};
+
+/**
+ * The worst error over samples and outputs.
+ * @param {Metric} metric
+ * @param {Tensors[]} expected  one per sample
+ * @param {Tensors[]} actual
+ * @returns {number}
+ */
+export function measureParity(metric, expected, actual) {
+  if (!Object.hasOwn(measures, metric))
+    throw new KitError("bad-manifest", `The parity metric "${metric}" is not known.`);
+  if (expected.length !== actual.length) return Infinity;
+  const errors = expected.flatMap((outputs, sample) =>
+    Object.entries(outputs).map(([name, tensor]) => measureOutput(measures[metric], tensor, actual[sample][name])),
+  );
+  return Math.max(0, ...errors);
+}
+
+/**
+ * @param {(wanted: Float64Array, given: Float64Array, shape: number[]) => number} measure
+ * @param {Tensor} expected
+ * @param {Tensor | undefined} actual
+ * @returns {number}
+ */
+function measureOutput(measure, expected, actual) {
+  if (!actual || String(expected.shape) !== String(actual.shape)) return Infinity;
+  if (!expected.dtype.startsWith("float")) return shareUnequal(expected.data, actual.data);
+  const wanted = widen(expected);
+  const given = widen(actual);
+  for (let index = 0; index < wanted.length; index++) {
+    if (Number.isFinite(wanted[index]) && Number.isFinite(given[index])) continue;
+    if (!Object.is(wanted[index], given[index])) return Infinity;
+    // The same infinity or NaN on both sides is agreement, but no number to calculate with.
+    wanted[index] = given[index] = 0;
+  }
+  return measure(wanted, given, expected.shape);
+}
+
+/**
+ * @param {Float64Array} wanted
+ * @param {Float64Array} given
+ * @returns {number} max |p - p'|
+ */
+function measureMaximum(wanted, given) {
+  let worst = 0;
+  for (let index = 0; index < wanted.length; index++) worst = Math.max(worst, Math.abs(wanted[index] - given[index]));
+  return worst;
+}
+
+/**
+ * @param {Float64Array} wanted
+ * @param {Float64Array} given
+ * @param {number[]} shape  rows are along the last dimension
+ * @returns {number} max over rows of 1 - cos(a, b); a row of zeros has the cosine 0
+ */
+function measureCosine(wanted, given, shape) {
+  const width = shape.at(-1) ?? 1;
+  let worst = 0;
+  for (let start = 0; start < wanted.length; start += width) {
+    const end = start + width;
+    worst = Math.max(worst, cosineDistance(wanted.subarray(start, end), given.subarray(start, end)));
+  }
+  return worst;
+}
+
+/**
+ * @param {Float64Array} left
+ * @param {Float64Array} right
+ * @returns {number}
+ */
+function cosineDistance(left, right) {
+  let dot = 0;
+  let leftSquares = 0;
+  let rightSquares = 0;
+  for (let index = 0; index < left.length; index++) {
+    dot += left[index] * right[index];
+    leftSquares += left[index] ** 2;
+    rightSquares += right[index] ** 2;
+  }
+  return 1 - dot / Math.max(Math.sqrt(leftSquares * rightSquares), 1e-12);
+}
+
+/**
+ * @param {Float64Array} wanted
+ * @param {Float64Array} given
+ * @returns {number} RMS(a - b) / max(RMS(b), 1e-6)
+ */
+function measureRelative(wanted, given) {
+  let errorSquares = 0;
+  let wantedSquares = 0;
+  for (let index = 0; index < wanted.length; index++) {
+    errorSquares += (given[index] - wanted[index]) ** 2;
+    wantedSquares += wanted[index] ** 2;
+  }
+  const count = Math.max(1, wanted.length);
+  return Math.sqrt(errorSquares / count) / Math.max(Math.sqrt(wantedSquares / count), smallestRms);
+}
+
+/**
+ * @param {Tensor} tensor
+ * @returns {Float64Array} a copy
+ */
+function widen(tensor) {
+  return Float64Array.from(tensor.data instanceof Float64Array ? tensor.data : toFloat32(tensor));
+}
+
+/**
+ * @param {import("./tensors.js").TensorData} wanted
+ * @param {import("./tensors.js").TensorData} given
+ * @returns {number}
+ */
+function shareUnequal(wanted, given) {
+  let unequal = 0;
+  for (let index = 0; index < wanted.length; index++) if (wanted[index] !== given[index]) unequal++;
+  return unequal / Math.max(1, wanted.length);
+}

@@ -1,0 +1,60 @@
+/**
+ * What a task adds to the bare graph, in the worker: `encode` makes the graph's inputs from what the page gives,
+ * `decode` adds to the answer what the page shows.
+ *
+ * @typedef {import("./types.js").Manifest} Manifest
+ * @typedef {import("./types.js").Tensors} Tensors
+ *
+ * @typedef {object} TaskContext
+ * @property {Manifest} manifest
+ * @property {import("@huggingface/tokenizers").Tokenizer} [tokenizer]
+ * @property {any} [tokenizerConfig]
+ *
+ * @typedef {object} Task
+ * @property {(input: any, context: TaskContext) => Tensors} encode
+ * @property {(outputs: Tensors, context: TaskContext) => Record<string, any>} decode
+ */
+
+import { KitError } from "./errors.js";
+import * as featureExtraction from "./tasks/feature-extraction.js";
+import * as imageClassification from "./tasks/image-classification.js";
+import * as tensor from "./tasks/tensor.js";
+
+/** @type {Record<string, Task>} */
+const tasks = {
+  "feature-extraction": featureExtraction,
+  "image-classification": imageClassification,
+  tensor,
+};
+
+/**
+ * @param {string} name
+ * @returns {Task}
+ */
+export function findTask(name) {
+  if (Object.hasOwn(tasks, name)) return tasks[name];
+  throw new KitError("bad-manifest", `The task "${name}" is not known. Known: ${Object.keys(tasks).join(", ")}.`);
+}
+
+/**
+ * @param {Manifest} manifest
+ * @param {Map<string, Uint8Array>} assets  by name
+ * @param {string} tokenizersUrl
+ * @returns {Promise<TaskContext>}
+ */
+export async function makeContext(manifest, assets, tokenizersUrl) {
+  const tokenizerJson = readJson(assets.get("tokenizer.json"));
+  if (!tokenizerJson) return { manifest };
+  const tokenizerConfig = readJson(assets.get("tokenizer_config.json")) ?? {};
+  /** @type {typeof import("@huggingface/tokenizers")} */
+  const { Tokenizer } = await import(tokenizersUrl);
+  return { manifest, tokenizer: new Tokenizer(tokenizerJson, tokenizerConfig), tokenizerConfig };
+}
+
+/**
+ * @param {Uint8Array | undefined} bytes
+ * @returns {any}
+ */
+function readJson(bytes) {
+  return bytes && JSON.parse(new TextDecoder().decode(bytes));
+}

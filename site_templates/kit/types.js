@@ -1,0 +1,108 @@
+/**
+ * The shapes that several modules share. `manifest.json` is described field by field in the README of the bundle
+ * format (webgpu_kit/manifest.py); sizes are in bytes.
+ *
+ * @typedef {"webgpu" | "wasm"} Backend
+ *
+ * @typedef {{path: string, bytes: number, sha256: string}} Chunk
+ * @typedef {{name: string, bytes: number, sha256: string, chunks: Chunk[]}} File
+ * @typedef {{name: string, dtype: string, shape: (number|string)[]}} TensorSpec
+ * @typedef {{offset: number, bytes: number}} Span
+ *
+ * @typedef {object} Expansion  one tensor of expanded.bin, made from parts of weights.bin
+ * @property {string} name
+ * @property {"blocks" | "float16"} kind
+ * @property {"float32" | "float16"} dtype
+ * @property {number} rows
+ * @property {number} columns
+ * @property {boolean} transpose
+ * @property {4 | 8 | 16} bits
+ * @property {number} block_size
+ * @property {number} offset
+ * @property {Span} data
+ * @property {Span | null} [scales]
+ * @property {"float32" | "float16"} scales_dtype
+ * @property {Span | null} [zero_points]
+ *
+ * @typedef {{file: string, expanded_bytes: number, expand: Expansion[]}} BackendGraph
+ * @typedef {{metric: import("./parity.js").Metric, value: number, threshold: number, max_abs_error: number}} Parity
+ *
+ * @typedef {object} Variant
+ * @property {string} name
+ * @property {string} dtype
+ * @property {Backend[]} backends
+ * @property {string[]} requires
+ * @property {number} max_buffer_bytes
+ * @property {number} memory_bytes
+ * @property {number} download_bytes
+ * @property {File[]} files
+ * @property {Partial<Record<Backend, BackendGraph>>} graphs
+ * @property {Parity} parity
+ *
+ * @typedef {object} Manifest
+ * @property {number} schema
+ * @property {string} name
+ * @property {string} title
+ * @property {string} task
+ * @property {string} license
+ * @property {{uri: string, revision: string, sha256: string}} source
+ * @property {Record<string, string>} tools
+ * @property {{inputs: TensorSpec[], outputs: TensorSpec[]}} interface
+ * @property {Variant[]} variants  best first
+ * @property {File[]} assets
+ * @property {{path: string, sha256: string, count: number}} golden
+ * @property {Record<string, any>} settings
+ *
+ * @typedef {"jspi" | "asyncify" | "wasm"} BuildName
+ * @typedef {{module: string, glue: string, wasm: File}} RuntimeBuild
+ * @typedef {{onnxruntime_web: string, builds: Record<BuildName, RuntimeBuild>, tokenizers: string}} Runtime
+ *
+ * @typedef {{vendor: string, architecture: string, description: string, software: boolean}} Adapter
+ *
+ * @typedef {object} Device  what the worker found out about this browser
+ * @property {Adapter | null} adapter
+ * @property {string} gpuReason  why there is no adapter ("" when there is one)
+ * @property {string[]} features
+ * @property {number} maxBufferBytes  the largest tensor that the adapter can hold; 0 without an adapter
+ * @property {boolean} isolated
+ * @property {boolean} jspi
+ * @property {number} cores
+ * @property {number} memoryBytes  what the browser admits to; 0 where it does not say
+ *
+ * @typedef {"probe" | "download" | "session" | "self-test" | "ready"} Stage
+ * @typedef {object} Progress
+ * @property {Stage} stage
+ * @property {string} file
+ * @property {number} loadedBytes
+ * @property {number} totalBytes
+ * @property {number} bytesPerSecond
+ * @property {string} variant
+ * @property {Backend | ""} backend
+ *
+ * @typedef {{variant: string, backend: Backend, ok: boolean, reason: string}} Attempt
+ * @typedef {{variant: string, backend: Backend}} Pair
+ *
+ * @typedef {import("./tensors.js").Tensor} Tensor
+ * @typedef {Record<string, Tensor>} Tensors
+ * @typedef {{input: any, outputs: Tensors}} GoldenSample
+ * @typedef {{origin: string, samples: GoldenSample[]}} Golden
+ * @typedef {{outputs: Tensors, timeMs: number} & Record<string, any>} Answer
+ * @typedef {{dispatches: number, submits: number, maps: number, bytesRead: number}} Stats
+ *
+ * @typedef {object} StartParams  what the worker needs to load one pair
+ * @property {Manifest} manifest
+ * @property {string} manifestUrl
+ * @property {Runtime} runtime
+ * @property {string} runtimeUrl
+ * @property {Pair} pair
+ *
+ * @typedef {object} Started  what the worker says when a pair is ready
+ * @property {number} threads
+ * @property {BuildName} build
+ * @property {number} downloadMs
+ * @property {number} sessionMs
+ * @property {number} selfTestMs
+ * @property {number} downloadedBytes
+ */
+
+export {};

@@ -1,0 +1,107 @@
+/**
+ * The worker that owns ONNX Runtime. One worker loads one (variant, backend) pair, ever: after a lost device or a
+ * failed start only a new worker helps. It answers requests, and between the answers it says that it is alive.
+ *
+ * @typedef {import("./types.js").StartParams} StartParams
+ * @typedef {import("./protocol.js").Request} Request
+ * @typedef {import("./protocol.js").WorkerMessage} WorkerMessage
+ */
+
+import { KitError, packError } from "./errors.js";
+import { countGpuWork } from "./gpu-counter.js";
+import { loadPair } from "./load-pair.js";
+import { probeDevice } from "./probe.js";
+import { collectBuffers } from "./tensors.js";
+
+/** A message for every dispatch would cost more than the dispatch. */
+const reportIntervalMs = 100;
+
+const stats = countGpuWork(makeThrottled(() => send({ kind: "pulse" })));
+const device = probeDevice();
+
+/** @type {import("./loaded-model.js").LoadedModel | null} */
+let model = null;
+
+/**
+ * @param {WorkerMessage} message
+ * @param {ArrayBuffer[]} [transfer]
+ */
+function send(message, transfer = []) {
+  // The page's types are in force here; in a worker the second argument is the list of buffers to hand over.
+  /** @type {(message: unknown, transfer: Transferable[]) => void} */ (/** @type {unknown} */ (self.postMessage))(
+    message,
+    transfer,
+  );
+}
+
+/**
+ * @param {() => void} action
+ * @returns {() => void}
+ */
+function makeThrottled(action) {
+  let lastMs = -Infinity;
+  return () => {
+    const nowMs = performance.now();
+    if (nowMs - lastMs < reportIntervalMs) return;
+    lastMs = nowMs;
+    action();
+  };
+}
+
+/**
+ * Progress messages: every change of stage or file and every completion, the rest throttled.
+ * @param {import("./types.js").Pair} pair
+ * @returns {import("./load-pair.js").Report}
+ */
+function makeReport(pair) {
+  let lastKey = "";
+  let lastMs = -Infinity;
+  return (stage, { file = "", loadedBytes = 0, totalBytes = 0, bytesPerSecond = 0 } = {}) => {
+    const nowMs = performance.now();
+    const due = stage !== lastKey || loadedBytes === totalBytes || nowMs - lastMs >= reportIntervalMs;
+    if (!due) return;
+    lastKey = stage;
+    lastMs = nowMs;
+    send({ kind: "progress", progress: { stage, file, loadedBytes, totalBytes, bytesPerSecond, ...pair } });
+  };
+}
+
+/**
+ * @param {StartParams} params
+ * @returns {Promise<import("./types.js").Started>}
+ */
+async function start(params) {
+  const onLost = (/** @type {string} */ reason) => send({ kind: "lost", reason });
+  const loaded = await loadPair(params, await device, makeReport(params.pair), onLost);
+  model = loaded.model;
+  return loaded.started;
+}
+
+/** @returns {import("./loaded-model.js").LoadedModel} */
+function loadedModel() {
+  if (!model) throw new KitError("worker", "The worker has no model yet.");
+  return model;
+}
+
+/** @type {Record<import("./protocol.js").Method, (params: any) => unknown>} */
+const methods = {
+  probe: () => device,
+  start,
+  run: (input) => loadedModel().run(input),
+  golden: () => loadedModel().golden(),
+  stats: () => stats,
+};
+
+/**
+ * @param {Request} request
+ */
+async function answer({ id, method, params }) {
+  try {
+    const result = await methods[method](params);
+    send({ kind: "result", id, result }, collectBuffers(result));
+  } catch (error) {
+    send({ kind: "error", id, error: packError(error, method === "run" ? "run" : "session") });
+  }
+}
+
+self.addEventListener("message", (event) => answer(event.data));

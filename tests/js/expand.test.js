@@ -1,0 +1,247 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { expandWeights } from "../../site_templates/kit/expand.js";
+
+/** @typedef {import("../../site_templates/kit/types.js").Expansion} Expansion */
+
+/** A small generator, so that a failure can be repeated. */
+function makeRandom(seed = 1) {
+  let state = seed;
+  return (/** @type {number} */ limit) => {
+    state = (state * 1103515245 + 12345) % 2 ** 31;
+    return Math.floor((state / 2 ** 31) * limit);
+  };
+}
+
+/**
+ * float16 by the definition, one number at a time and in exact double arithmetic: nothing shared with the kit.
+ * @param {number} half
+ */
+function readHalf(half) {
+  const exponent = (half >>> 10) & 31;
+  const fraction = half & 1023;
+  const magnitude =
+    exponent === 31
+      ? fraction
+        ? NaN
+        : Infinity
+      : exponent
+        ? (1024 + fraction) * 2 ** (exponent - 25)
+        : fraction * 2 ** -24;
+  return half >>> 15 ? -magnitude : magnitude;
+}
+
+/** @type {Map<number, number>} */
+const halfOf = new Map();
+const magnitudes = Array.from({ length: 0x7c00 }, (_, half) => readHalf(half));
+magnitudes.forEach((value, half) => halfOf.set(value, half));
+
+/**
+ * The nearest float16, by search among all of them; ties to the even one.
+ * @param {number} value
+ */
+function writeHalf(value) {
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  const magnitude = Math.abs(value);
+  if (Number.isNaN(value)) return 0x7e00;
+  if (magnitude >= 65520) return sign | 0x7c00;
+  let low = 0;
+  let high = magnitudes.length - 1;
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (magnitudes[middle] <= magnitude) low = middle;
+    else high = middle;
+  }
+  const [below, above] = [magnitude - magnitudes[low], magnitudes[high] - magnitude];
+  return sign | (below < above || (below === above && low % 2 === 0) ? low : high);
+}
+
+/** Collects parts as weights.bin holds them. */
+class Parts {
+  /** @type {number[]} */
+  bytes = [];
+
+  /** @param {ArrayBufferView} view */
+  add(view) {
+    const offset = this.bytes.length;
+    for (const byte of new Uint8Array(view.buffer, view.byteOffset, view.byteLength)) this.bytes.push(byte);
+    return { offset, bytes: view.byteLength };
+  }
+}
+
+/**
+ * One packed tensor made number by number, with the values that it stands for.
+ * @param {{rows: number, columns: number, bits: 4 | 8, blockSize: number, zeroPoints: boolean, halfScales?: boolean, shift?: number}} options
+ */
+function packBlocks({ rows, columns, bits, blockSize, zeroPoints, halfScales = false, shift = 0 }) {
+  const random = makeRandom(rows * columns + bits);
+  const blocks = Math.ceil(columns / blockSize);
+  const data = new Uint8Array((rows * blocks * blockSize * bits) / 8);
+  const scales = halfScales ? new Uint16Array(rows * blocks) : new Float32Array(rows * blocks);
+  const zeroBytes = Math.ceil((blocks * bits) / 8);
+  const zeros = new Uint8Array(rows * zeroBytes);
+  const values = Array.from({ length: rows }, () => new Float32Array(columns));
+  const levels = 2 ** bits;
+  for (let row = 0; row < rows; row++) {
+    for (let block = 0; block < blocks; block++) {
+      const index = row * blocks + block;
+      scales[index] = halfScales ? 0x1c00 + random(0x400) : (random(1000) - 500) / 7000;
+      const scale = halfScales ? readHalf(scales[index]) : scales[index];
+      const zero = zeroPoints ? random(levels) : levels / 2;
+      if (zeroPoints && bits === 8) zeros[row * zeroBytes + block] = zero;
+      if (zeroPoints && bits === 4) zeros[row * zeroBytes + Math.floor(block / 2)] += block % 2 ? zero * 16 : zero;
+      for (let inside = 0; inside < blockSize; inside++) {
+        const level = random(levels);
+        const place = index * blockSize + inside;
+        if (bits === 8) data[place] = level;
+        else data[Math.floor(place / 2)] += place % 2 ? level * 16 : level;
+        const column = block * blockSize + inside;
+        if (column < columns) values[row][column] = Math.fround((level - zero) * scale);
+      }
+    }
+  }
+  const parts = new Parts();
+  if (shift) parts.add(new Uint8Array(shift));
+  const spans = { data: parts.add(data), scales: parts.add(scales), zero_points: zeroPoints ? parts.add(zeros) : null };
+  return { values, weights: Uint8Array.from(parts.bytes), spans };
+}
+
+/**
+ * @param {Float32Array[]} values
+ * @param {boolean} transpose
+ */
+function flatten(values, transpose) {
+  if (!transpose) return values.flatMap((row) => [...row]);
+  return Array.from(values[0], (_, column) => values.map((row) => row[column])).flat();
+}
+
+const shapes = [
+  { rows: 1, columns: 1, blockSize: 32 },
+  { rows: 3, columns: 32, blockSize: 32 },
+  { rows: 65, columns: 70, blockSize: 32 }, // a padded last block, and one row more than a tile
+  { rows: 130, columns: 33, blockSize: 16 }, // an odd number of blocks: half a byte of zero points is spare
+  { rows: 7, columns: 19, blockSize: 128 }, // a block larger than the row
+  { rows: 64, columns: 2049, blockSize: 64 },
+];
+
+for (const bits of /** @type {const} */ ([4, 8])) {
+  for (const zeroPoints of [false, true]) {
+    for (const transpose of [false, true]) {
+      test(`${bits} bits, ${zeroPoints ? "with" : "without"} zero points, ${transpose ? "transposed" : "straight"}`, () => {
+        for (const shape of shapes) {
+          const { values, weights, spans } = packBlocks({ ...shape, bits, zeroPoints });
+          const expected = Float32Array.from(flatten(values, transpose));
+          const expansion = describe({ ...shape, bits, transpose, dtype: "float32", ...spans });
+          const expanded = expandWeights(weights, [expansion], 16 + expected.byteLength);
+          assert.deepEqual(new Float32Array(expanded.buffer, 16), expected, JSON.stringify(shape));
+          assert.deepEqual([...expanded.subarray(0, 16)], Array(16).fill(0), "nothing is written before the offset");
+        }
+      });
+    }
+  }
+}
+
+/**
+ * @param {Partial<Expansion> & {rows: number, columns: number, bits: 4 | 8 | 16, blockSize?: number, data: any}} given
+ * @returns {Expansion}
+ */
+function describe({ blockSize = 0, ...given }) {
+  return {
+    name: "w",
+    kind: "blocks",
+    dtype: "float32",
+    transpose: false,
+    block_size: blockSize,
+    offset: 16,
+    scales_dtype: "float32",
+    ...given,
+  };
+}
+
+test("float16 scales, parts at odd offsets, float16 out", () => {
+  for (const transpose of [false, true]) {
+    const shape = { rows: 70, columns: 45, blockSize: 16 };
+    const { values, weights, spans } = packBlocks({ ...shape, bits: 4, zeroPoints: true, halfScales: true, shift: 3 });
+    const expected = Uint16Array.from(flatten(values, transpose), writeHalf);
+    const expansion = describe({ ...shape, bits: 4, transpose, dtype: "float16", scales_dtype: "float16", ...spans });
+    const expanded = expandWeights(weights, [expansion], 16 + expected.byteLength);
+    assert.deepEqual(new Uint16Array(expanded.buffer, 16), expected);
+  }
+});
+
+test("float16 data: every one of the 65,536 values, straight and transposed", () => {
+  const halves = Uint16Array.from({ length: 65536 }, (_, index) => index);
+  const parts = new Parts();
+  const data = parts.add(new Uint8Array(halves.buffer));
+  const weights = Uint8Array.from(parts.bytes);
+  for (const transpose of [false, true]) {
+    const expansion = describe({ kind: "float16", rows: 32, columns: 2048, bits: 16, transpose, data, offset: 0 });
+    const result = new Float32Array(expandWeights(weights, [expansion], 65536 * 4).buffer);
+    for (let row = 0; row < 32; row++) {
+      for (let column = 0; column < 2048; column++) {
+        const value = result[transpose ? column * 32 + row : row * 2048 + column];
+        const wanted = readHalf(row * 2048 + column);
+        if (!Object.is(value, wanted)) assert.fail(`float16 ${row * 2048 + column} became ${value}, not ${wanted}`);
+      }
+    }
+  }
+});
+
+test("several tensors share one expanded.bin, and progress is told in bytes", () => {
+  const first = packBlocks({ rows: 4, columns: 32, bits: 4, blockSize: 32, zeroPoints: false });
+  const expansion = describe({ rows: 4, columns: 32, bits: 4, blockSize: 32, ...first.spans });
+  /** @type {number[][]} */
+  const seen = [];
+  const expanded = expandWeights(
+    first.weights,
+    [
+      { ...expansion, offset: 0 },
+      { ...expansion, offset: 4 * 32 * 4, transpose: true },
+    ],
+    2 * 4 * 32 * 4,
+    (done, total) => seen.push([done, total]),
+  );
+  assert.deepEqual(new Float32Array(expanded.buffer, 0, 128), Float32Array.from(flatten(first.values, false)));
+  assert.deepEqual(new Float32Array(expanded.buffer, 512, 128), Float32Array.from(flatten(first.values, true)));
+  assert.deepEqual(seen, [
+    [512, 1024],
+    [1024, 1024],
+  ]);
+});
+
+test("a manifest that does not fit its weights is refused by name", () => {
+  const { weights, spans } = packBlocks({ rows: 4, columns: 32, bits: 4, blockSize: 32, zeroPoints: false });
+  const good = describe({ rows: 4, columns: 32, bits: 4, blockSize: 32, ...spans });
+  /** @type {[Partial<Expansion>, RegExp][]} */
+  const faults = [
+    [{ rows: 3 }, /part of w should have/],
+    [{ data: { offset: 1e6, bytes: 64 } }, /part of w should have/],
+    [{ scales: null }, /w has no scales/],
+    [{ offset: 20 }, /expansion of w .*does not fit/],
+    [{ offset: 17 }, /expansion of w .*does not fit/],
+  ];
+  for (const [change, message] of faults) {
+    assert.throws(() => expandWeights(weights, [{ ...good, ...change }], 16 + 512), { code: "bad-manifest", message });
+  }
+});
+
+test("fast enough: at least 50 million weights a second", () => {
+  const [rows, columns, blockSize] = [2048, 2048, 32];
+  const data = { offset: 0, bytes: (rows * columns) / 2 };
+  const scales = { offset: data.bytes, bytes: (rows * columns * 4) / blockSize };
+  const weights = new Uint8Array(data.bytes + scales.bytes).fill(0x3a);
+  const expansion = describe({ rows, columns, bits: 4, blockSize, transpose: true, offset: 0, data, scales });
+  // Processor time, and the best of three: the test must not fail because something else runs on this machine.
+  const bestMs = Math.min(...[1, 2, 3].map(() => busyMs(() => expandWeights(weights, [expansion], rows * columns * 4))));
+  const millions = (rows * columns) / bestMs / 1000;
+  assert.ok(millions >= 50, `${millions.toFixed(0)} million weights a second`);
+});
+
+/** @param {() => void} action */
+function busyMs(action) {
+  const before = process.cpuUsage();
+  action();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000;
+}
