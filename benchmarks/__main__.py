@@ -9,7 +9,7 @@ import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
-import webgpu_kit.machine
+import webgpu_kit.doctor.machine
 
 RESULTS = Path(__file__).parent / "results"
 BENCHMARKS = ("command_line", "minilm_build", "minilm_page")
@@ -44,9 +44,9 @@ def _write_result(name: str, figures: dict[str, float]) -> None:
     record = {
         "benchmark": name,
         "measured": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "machine": webgpu_kit.machine.describe_machine(),
+        "machine": webgpu_kit.doctor.machine.describe_machine(),
         "python": platform.python_version(),
-        "webgpu_kit": webgpu_kit.machine.read_own_version(),
+        "webgpu_kit": webgpu_kit.doctor.machine.read_own_version(),
         "figures": {key: round(value, 4) for key, value in figures.items()},
     }
     (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -107,7 +107,7 @@ def _open_cold(browser: Any, url: str) -> tuple[Any, float]:
     page = browser.new_context().new_page()
     page.add_init_script(LONG_TASKS)
     received: list[Any] = []
-    page.on("requestfinished", lambda request: received.append(request))  # noqa: PLW0108 - playwright wants a function
+    page.on("requestfinished", lambda request: received.append(request))
     page.goto(url)
     _wait(lambda: page.evaluate(IS_READY))
     sizes = [request.sizes() for request in received]

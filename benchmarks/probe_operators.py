@@ -1,4 +1,4 @@
-"""Measure which operators ONNX Runtime Web can load, and write webgpu_kit/operators.json.
+"""Measure which operators ONNX Runtime Web can load, and write webgpu_kit/graph/operators.json.
 
     python benchmarks/probe_operators.py        in a real browser, a few minutes; needs `npm ci` in site_templates/
 
@@ -28,11 +28,11 @@ from onnx import TensorProto, helper
 from operator_models import Probe, bind_types, has_subgraph, make_base_probes, make_type_probes, read_added_schemas
 
 from webgpu_kit.browser import launch
-from webgpu_kit.browser_search import find_browser
+from webgpu_kit.browser.search import find_browser
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNTIME = ROOT / "site_templates" / "node_modules" / "onnxruntime-web"
-TABLE_PATH = ROOT / "webgpu_kit" / "operators.json"
+TABLE_PATH = ROOT / "webgpu_kit" / "graph" / "operators.json"
 BACKENDS = {"wasm": ("ort.wasm.min.mjs", ["wasm"]), "webgpu": ("ort.jspi.min.mjs", ["webgpu"])}
 BATCH = 400
 # How ONNX Runtime says that it has no kernel, or does not know the operator at all.

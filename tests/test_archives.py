@@ -13,9 +13,9 @@ import onnx
 import pytest
 from test_model_files import write_external
 
-from webgpu_kit import archives
-from webgpu_kit.archives import open_archive
 from webgpu_kit.errors import SourceError
+from webgpu_kit.source import archives
+from webgpu_kit.source.archives import open_archive
 
 
 def write_package(path: Path, files: Mapping[str, bytes], links: Mapping[str, str] | None = None) -> Path:

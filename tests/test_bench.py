@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 import webgpu_kit as wk
-from webgpu_kit import bench, native
-from webgpu_kit.bench import bench_site
+from webgpu_kit import bench
+from webgpu_kit.bench import bench_site, native
+from webgpu_kit.bench.native import expand_weights, open_session, read_feeds, time_native
 from webgpu_kit.errors import BundleError, CheckError
 from webgpu_kit.golden_file import RecordedSample, read_golden
 from webgpu_kit.manifest import Expansion, Span, read_manifest
-from webgpu_kit.native import expand_weights, open_session, read_feeds, time_native
 from webgpu_kit.packing import expand_tensor, pack_blocks, pack_float16
 from webgpu_kit.parity import measure_parity
 from webgpu_kit.report import BenchReport

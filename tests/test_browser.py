@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from webgpu_kit import browser_search
 from webgpu_kit.browser import find_browser, launch, open_browser, read_adapter, run_to_end
-from webgpu_kit.browser_search import BrowserChoice, install_command
+from webgpu_kit.browser import search as browser_search
+from webgpu_kit.browser.search import BrowserChoice, install_command
 from webgpu_kit.errors import BrowserError
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -75,7 +75,7 @@ def test_tensors_are_written_little_endian() -> None:
 
 
 def test_what_is_no_site_is_said(tmp_path: Path, digits_site: Path) -> None:
-    with pytest.raises(BundleError, match="not a site, it has no model/manifest.json"):
+    with pytest.raises(BundleError, match=r"not a site, it has no model/manifest\.json"):
         read_manifest(tmp_path)
     path = digits_site / MANIFEST_PATH
     broken = json.loads(path.read_text())

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 import webgpu_kit as wk
+from webgpu_kit.browser.patience import Patience
 from webgpu_kit.check import _name_screenshot, check_site, choose_pairs, explain_unfit
+from webgpu_kit.check.proof import Demand, explain_contradictions
 from webgpu_kit.errors import BrowserError, BundleError, CheckError
 from webgpu_kit.golden_file import decode_tensor, read_golden
 from webgpu_kit.manifest import read_manifest
-from webgpu_kit.patience import Patience
-from webgpu_kit.proof import Demand, explain_contradictions
 from webgpu_kit.report import Adapter, CheckReport, GpuWork, PageEntry, PairEntry
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"

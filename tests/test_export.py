@@ -10,10 +10,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from webgpu_kit import export_torch
 from webgpu_kit.artifacts import Source
 from webgpu_kit.errors import ExportError
-from webgpu_kit.export import decide_task, export_graph
+from webgpu_kit.export import decide_task, export_graph, from_torch
 from webgpu_kit.interface import read_interface
 from webgpu_kit.recipe import Recipe
 
@@ -80,7 +79,7 @@ def test_gguf_is_refused_for_now(tmp_path: Path) -> None:
 
 
 def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(export_torch, "PACKAGES", ("torch_that_is_not_there", "onnx"))
+    monkeypatch.setattr(from_torch, "PACKAGES", ("torch_that_is_not_there", "onnx"))
     source = Source(uri="m", revision="", sha256="", kind="folder", path=tmp_path)
     with pytest.raises(ExportError, match="torch_that_is_not_there, not installed") as caught:
         export_graph(source, Recipe(name="m", source="m", task="feature-extraction"), silent)

@@ -15,7 +15,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from webgpu_kit.errors import SourceError
-from webgpu_kit.model_files import (
+from webgpu_kit.source.model_files import (
     check_model_files,
     external_locations,
     hash_model_files,

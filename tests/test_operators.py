@@ -12,12 +12,12 @@ import pytest
 from onnx import TensorProto, helper
 
 import webgpu_kit
+from webgpu_kit.graph.operators import missing_operators
 from webgpu_kit.manifest import Backend
-from webgpu_kit.operators import missing_operators
 
 BACKENDS: tuple[Backend, ...] = ("wasm", "webgpu")
 PACKAGE = Path(webgpu_kit.__file__).parent
-TABLE = json.loads((PACKAGE / "operators.json").read_text("utf-8"))
+TABLE = json.loads((PACKAGE / "graph" / "operators.json").read_text("utf-8"))
 
 
 def parse(body: str, *, opset: int = 20, domains: str = "") -> onnx.ModelProto:

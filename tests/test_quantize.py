@@ -91,7 +91,8 @@ def test_fp32_is_one_graph_for_both(every_weight: Graph) -> None:
 
 def test_a_weight_used_in_two_ways_is_expanded(write_onnx: WriteOnnx) -> None:
     path = write_onnx(
-        "(float[1, 128] x, float[128, 128] a) => (float[1, 128] y, float[128, 128] z) { y = MatMul(x, a) z = Add(a, x) }"
+        """(float[1, 128] x, float[128, 128] a) => (float[1, 128] y, float[128, 128] z)
+        { y = MatMul(x, a) z = Add(a, x) }"""
     )
     variant = quantize_graph(prepare(path, {"a": (128, 128)}), "q8", "tensor")
     assert "MatMulNBits" not in operators(variant.graphs["webgpu"].model)

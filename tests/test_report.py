@@ -24,9 +24,9 @@ from webgpu_kit.report import (
     SiteEntry,
     WorldEntry,
 )
-from webgpu_kit.report_files import write_report
-from webgpu_kit.report_html import bar_share, format_bytes, format_margin, format_ms, render_html
-from webgpu_kit.report_junit import render_junit
+from webgpu_kit.report.files import write_report
+from webgpu_kit.report.html import bar_share, format_bytes, format_margin, format_ms, render_html
+from webgpu_kit.report.junit import render_junit
 
 NASTY = "</script><script>alert('x')</script> \"quoted\" \u2028 & <b>bold</b>"
 # A real PNG: 1 x 1, grey.

@@ -29,8 +29,8 @@ from tornado.websocket import websocket_connect
 
 from webgpu_kit.errors import ServeError
 from webgpu_kit.serve import make_application, serve_in_background, serve_site
-from webgpu_kit.serve_files import choose_encodings, find_file, insert_script, is_own_host, parse_range
-from webgpu_kit.serve_reload import is_whole
+from webgpu_kit.serve.files import choose_encodings, find_file, insert_script, is_own_host, parse_range
+from webgpu_kit.serve.reload import is_whole
 
 PAGE = "<!doctype html><html><head><title>t</title></head><body>hello</body></html>"
 HASHED = "weights.0123456789abcdef.bin"

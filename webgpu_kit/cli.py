@@ -156,8 +156,9 @@ def check(site: Path, folder: Path, as_json: bool, **options: Any) -> None:
     """Prove in a real browser that the page in folder SITE gives the original model's answers."""
     from webgpu_kit import tables
     from webgpu_kit.check import check_site
-    from webgpu_kit.report_files import write_report
+    from webgpu_kit.report.files import check_report_folder, write_report
 
+    check_report_folder(folder)
     with _progress() as progress:
         report = check_site(site, progress=progress, **options)
     write_report(report, folder)

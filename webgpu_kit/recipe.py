@@ -174,7 +174,7 @@ def find_recipe(source: str, models: Path, overrides: Mapping[str, Any] | None =
         names = ", ".join(sorted(entry.parent.name for entry in models.glob(f"*/{RECIPE_FILE}")))
         raise RecipeError(
             f"'{source}' is neither a recipe nor a file. Recipes: {names}.",
-            fix="give a recipe, a path (.onnx or a Hugging Face folder), org/name, or a pypi:, npm:, hf: or https: source",
+            fix="give a recipe, a path (.onnx or a Hugging Face folder), org/name, or a pypi:, npm: or https: source",
         )
     values = {"name": _name_from_source(source), "source": source, **(overrides or {})}
     return validate_recipe(values, source)

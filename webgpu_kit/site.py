@@ -27,6 +27,11 @@ CONTENT_SECURITY_POLICY = (
 )
 COMPRESSED_SUFFIXES = {".html", ".js", ".mjs", ".css", ".json"}
 SMALLEST_COMPRESSED = 1024
+DESCRIPTIONS = {
+    "image-classification": "Show it a picture; a model in your browser says what it sees.",
+    "feature-extraction": "Type sentences and see how close their meanings are, computed in your browser.",
+    "tensor": "Give it numbers, run it, and look at what comes out, all in your browser.",
+}
 
 
 def check_target(out: Path) -> None:
@@ -125,7 +130,7 @@ def _render_page(bundle: Bundle, recipe: Recipe, folder: Path) -> str:
     }
     return environment.get_template("index.html.jinja").render(
         title=manifest.title,
-        description=recipe.description or f"{manifest.title}: a {manifest.task} model that runs in your browser.",
+        description=recipe.description or DESCRIPTIONS[manifest.task],
         settings=settings | manifest.settings["page"],
         csp=CONTENT_SECURITY_POLICY,
         lang="en",

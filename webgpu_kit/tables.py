@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,13 +10,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from webgpu_kit.report.html import format_bytes, format_ms
+
 if TYPE_CHECKING:
     from webgpu_kit.manifest import VariantEntry
     from webgpu_kit.pipeline import Build
     from webgpu_kit.recipe import Recipe
     from webgpu_kit.report import BenchReport, BenchRow, CheckReport, DoctorReport, PairEntry, WorldEntry
 
-_console = Console(highlight=False, soft_wrap=False)
+# A pipe has no width of its own: wide enough that no row breaks.
+_console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 _COLOURS = {
     "passed": "green",
     "ok": "green",
@@ -24,22 +28,6 @@ _COLOURS = {
     "not-verified": "yellow",
     "optional": "yellow",
 }
-
-
-def format_bytes(size_bytes: int) -> str:
-    """A size for people: 930 B, 216 kB, 22.9 MB."""
-    if size_bytes < 1000:
-        return f"{size_bytes} B"
-    return f"{size_bytes / 1e3:.0f} kB" if size_bytes < 1e6 else f"{size_bytes / 1e6:.1f} MB"
-
-
-def format_ms(time_ms: float | None) -> str:
-    """A time for people: 0.4 ms, 12 ms, 3.1 s."""
-    if time_ms is None:
-        return "-"
-    return (
-        f"{time_ms / 1000:.1f} s" if time_ms >= 1000 else f"{time_ms:.0f} ms" if time_ms >= 10 else f"{time_ms:.1f} ms"
-    )
 
 
 def _table(*columns: str) -> Table:

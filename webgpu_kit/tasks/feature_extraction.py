@@ -45,7 +45,7 @@ def _load(source: Source, recipe: Recipe) -> TorchModel:
         )
     pooling, max_length = _read_pooling(source.path, recipe), _read_max_length(source.path, model, tokenizer)
 
-    class Embedder(torch.nn.Module):
+    class Embedder(torch.nn.Module):  # type: ignore[misc]  # mypy does not read torch
         def __init__(self) -> None:
             super().__init__()
             self.model, self.config = model, model.config

@@ -34,7 +34,7 @@ def _load(source: Source, recipe: Recipe) -> TorchModel:
     assert preprocess.size is not None
     height, width = preprocess.size
 
-    class Classifier(torch.nn.Module):
+    class Classifier(torch.nn.Module):  # type: ignore[misc]  # mypy does not read torch
         def __init__(self) -> None:
             super().__init__()
             self.model, self.config = model, model.config

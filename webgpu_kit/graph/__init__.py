@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from webgpu_kit.artifacts import Graph, Progress
 from webgpu_kit.errors import GraphError, KitError, first_line
+from webgpu_kit.graph.operators import missing_operators
 from webgpu_kit.interface import read_interface
-from webgpu_kit.operators import missing_operators
 from webgpu_kit.tasks import TASKS
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from webgpu_kit.artifacts import Array, PackedTensor, Tensors
+from webgpu_kit.browser.patience import Stopwatch
 from webgpu_kit.errors import CheckError
 from webgpu_kit.golden_file import RecordedSample, decode_tensor, decode_tensors
 from webgpu_kit.manifest import MANIFEST_PATH, Expansion, File, Manifest, Span, VariantEntry
 from webgpu_kit.packing import expand_tensor
-from webgpu_kit.patience import Stopwatch
 from webgpu_kit.report import NativeEntry
 
 MIN_RUNS, MAX_RUNS, BUDGET_S = 3, 50, 3.0

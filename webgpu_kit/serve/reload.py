@@ -20,7 +20,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from webgpu_kit.errors import BundleError
 from webgpu_kit.manifest import MANIFEST_PATH, File, read_manifest
-from webgpu_kit.serve_files import GuardedHandler
+from webgpu_kit.serve.files import GuardedHandler
 
 if TYPE_CHECKING:
     from livereload.watcher import Watcher

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from webgpu_kit.artifacts import Tensors
 from webgpu_kit.browser import read_adapter
+from webgpu_kit.browser.page_watch import PageWatch
+from webgpu_kit.browser.patience import CpuWatch, Patience, Stopwatch
 from webgpu_kit.errors import BrowserError, CheckError
 from webgpu_kit.golden_file import decode_tensors
-from webgpu_kit.page_watch import PageWatch
-from webgpu_kit.patience import CpuWatch, Patience, Stopwatch
 from webgpu_kit.report import GpuWork, PageEntry
 
 if TYPE_CHECKING:

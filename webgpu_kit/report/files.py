@@ -6,8 +6,8 @@ from pathlib import Path
 
 from webgpu_kit.errors import CheckError
 from webgpu_kit.report import CheckReport
-from webgpu_kit.report_html import render_html
-from webgpu_kit.report_junit import render_junit
+from webgpu_kit.report.html import render_html
+from webgpu_kit.report.junit import render_junit
 
 
 def check_report_folder(folder: Path) -> None:

@@ -154,7 +154,9 @@ def _name_dtype(number: int) -> str:
 
 @functools.cache
 def _load_table() -> dict[str, Any]:
-    table: dict[str, Any] = json.loads(resources.files("webgpu_kit").joinpath("operators.json").read_text("utf-8"))
+    table: dict[str, Any] = json.loads(
+        resources.files("webgpu_kit.graph").joinpath("operators.json").read_text("utf-8")
+    )
     return table
 
 

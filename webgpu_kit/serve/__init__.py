@@ -23,8 +23,8 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 from webgpu_kit.errors import ServeError
-from webgpu_kit.serve_files import FileHandler
-from webgpu_kit.serve_reload import SCRIPT_PATH, SOCKET_PATH, ReloadHub, ReloadScript, ReloadSocket
+from webgpu_kit.serve.files import FileHandler
+from webgpu_kit.serve.reload import SCRIPT_PATH, SOCKET_PATH, ReloadHub, ReloadScript, ReloadSocket
 
 MAX_BODY_BYTES = 64 * 1024  # nothing here takes a body
 HEARTBEAT_S = 0.5

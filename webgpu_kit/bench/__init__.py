@@ -8,15 +8,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from webgpu_kit.artifacts import Progress, Site
+from webgpu_kit.bench.native import time_native
 from webgpu_kit.browser import OpenBrowser, find_browser, open_browser, open_profile, run_to_end
+from webgpu_kit.browser.page import SampleRun, Visit, open_visit
+from webgpu_kit.browser.patience import Patience, Stopwatch
 from webgpu_kit.check import choose_pairs, describe_site, explain_unfit, locate_site
+from webgpu_kit.doctor.machine import describe_machine, read_own_version
 from webgpu_kit.errors import CheckError
 from webgpu_kit.golden_file import read_golden
-from webgpu_kit.machine import describe_machine, read_own_version
 from webgpu_kit.manifest import Backend, VariantEntry, read_manifest
-from webgpu_kit.native import time_native
-from webgpu_kit.page import SampleRun, Visit, open_visit
-from webgpu_kit.patience import Patience, Stopwatch
 from webgpu_kit.report import BenchReport, BenchRow, LoadEntry, NativeEntry
 from webgpu_kit.serve import serve_in_background
 

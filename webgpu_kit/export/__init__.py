@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from webgpu_kit import export_torch
 from webgpu_kit.artifacts import Golden, Graph, Progress, Sample, Source, Tensors
 from webgpu_kit.errors import ExportError, KitError, first_line
+from webgpu_kit.export import from_torch
 from webgpu_kit.interface import read_interface
 from webgpu_kit.manifest import Interface
 from webgpu_kit.recipe import Recipe
@@ -29,7 +29,7 @@ def decide_task(source: Source, recipe: Recipe) -> Task:
         return TASKS["tensor"]
     if (source.path / "modules.json").is_file():
         return TASKS["feature-extraction"]
-    return TASKS[export_torch.infer_task(source.path, recipe)]
+    return TASKS[from_torch.infer_task(source.path, recipe)]
 
 
 def export_graph(source: Source, recipe: Recipe, progress: Progress) -> Graph:
@@ -42,7 +42,7 @@ def export_graph(source: Source, recipe: Recipe, progress: Progress) -> Graph:
     task = decide_task(source, recipe)
     if source.kind == "onnx":
         return _take_onnx(source, recipe, task, progress)
-    export_torch.require_packages()
+    from_torch.require_packages()
     return _export_torch(source, recipe, task, progress)
 
 
@@ -138,11 +138,11 @@ def _export_torch(source: Source, recipe: Recipe, task: Task, progress: Progress
     import transformers
 
     progress("loading the PyTorch model")
-    loaded = export_torch.load_model(source, recipe, task)
+    loaded = from_torch.load_model(source, recipe, task)
     progress("exporting to ONNX")
-    model = export_torch.export_module(loaded, recipe, fuse=source.kind == "folder")
+    model = from_torch.export_module(loaded, recipe, fuse=source.kind == "folder")
     interface = read_interface(model)
-    original = export_torch.wrap_model(
+    original = from_torch.wrap_model(
         loaded, interface, f"torch {torch.__version__}, transformers {transformers.__version__}"
     )
     if task.name == "tensor":

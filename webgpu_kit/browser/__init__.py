@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from webgpu_kit.browser_search import ENVIRONMENT_NAME, BrowserChoice, find_browser
+from webgpu_kit.browser.search import ENVIRONMENT_NAME, BrowserChoice, find_browser
 from webgpu_kit.errors import BrowserError
 from webgpu_kit.report import Adapter, BrowserEntry
 

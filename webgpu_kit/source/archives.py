@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
 
 from webgpu_kit.errors import SourceError
-from webgpu_kit.model_files import external_locations, load_onnx_graph, suggest_names
+from webgpu_kit.source.model_files import external_locations, load_onnx_graph, suggest_names
 
 MAX_UNPACKED_BYTES = 8 << 30
 _MAX_METADATA_BYTES = 16 << 20

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from webgpu_kit.browser.page import SampleRun, Visit, open_visit
+from webgpu_kit.browser.patience import Patience, Stopwatch
 from webgpu_kit.errors import CheckError
 from webgpu_kit.golden_file import RecordedGolden
 from webgpu_kit.manifest import Backend, Manifest
-from webgpu_kit.page import SampleRun, Visit, open_visit
 from webgpu_kit.parity import measure_parity
-from webgpu_kit.patience import Patience, Stopwatch
 from webgpu_kit.report import GpuWork, PageEntry, ParityEntry, Verdict
 
 if TYPE_CHECKING:

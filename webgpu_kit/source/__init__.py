@@ -26,10 +26,10 @@ from http.client import HTTPException, HTTPMessage
 from pathlib import Path
 from typing import IO, Any
 
-from webgpu_kit.archives import Archive, open_archive
 from webgpu_kit.artifacts import Progress, Source
 from webgpu_kit.errors import SourceError
-from webgpu_kit.model_files import check_model_files, hash_model_files, read_card_license, suggest_names
+from webgpu_kit.source.archives import Archive, open_archive
+from webgpu_kit.source.model_files import check_model_files, hash_model_files, read_card_license, suggest_names
 
 URI_FORMS = (
     "a path to an .onnx file, a .gguf file or a Hugging Face folder; org/name; hf:org/name@revision; "

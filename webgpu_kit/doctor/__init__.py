@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 from webgpu_kit.browser import BrowserChoice, OpenBrowser, open_browser, run_to_end
-from webgpu_kit.browser_search import find_browser, install_command
+from webgpu_kit.browser.search import find_browser, install_command
+from webgpu_kit.doctor.machine import describe_machine, read_version
 from webgpu_kit.errors import KitError
-from webgpu_kit.machine import describe_machine, read_version
 from webgpu_kit.report import Adapter, DoctorItem, DoctorReport
 
 MIN_PYTHON = (3, 10)

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from webgpu_kit.artifacts import Progress, Site
 from webgpu_kit.browser import BrowserChoice, OpenBrowser, find_browser, open_browser, run_to_end
+from webgpu_kit.browser.page import open_context
+from webgpu_kit.browser.patience import Patience, Stopwatch
+from webgpu_kit.check.proof import Demand, prove_page
+from webgpu_kit.doctor.machine import describe_machine, read_own_version
 from webgpu_kit.errors import CheckError
 from webgpu_kit.golden_file import RecordedGolden, read_golden
-from webgpu_kit.machine import describe_machine, read_own_version
 from webgpu_kit.manifest import Backend, Manifest, VariantEntry, read_manifest
-from webgpu_kit.page import open_context
-from webgpu_kit.patience import Patience, Stopwatch
-from webgpu_kit.proof import Demand, prove_page
 from webgpu_kit.report import Adapter, BrowserEntry, CheckReport, PairEntry, SiteEntry, WorldEntry
 from webgpu_kit.serve import serve_in_background
 

@@ -21,9 +21,9 @@ import numpy as np
 from webgpu_kit.artifacts import Array, Graph, PackedTensor, Tensors, Variant, VariantGraph
 from webgpu_kit.errors import QuantizeError, first_line
 from webgpu_kit.manifest import Backend, Dtype, Parity
-from webgpu_kit.packed_operators import read_int, use_packed_operators, walk_nodes
 from webgpu_kit.packing import expand_tensor, pack_blocks, pack_float16
 from webgpu_kit.parity import measure_parity
+from webgpu_kit.quantize.packed_operators import read_int, use_packed_operators, walk_nodes
 from webgpu_kit.tasks import TASKS
 from webgpu_kit.tasks.image_graph import BEFORE
 
