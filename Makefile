@@ -3,6 +3,7 @@
 # make setup   the virtual environment, the browser packages, a browser; leaves .venv/bin/webgpu-kit
 # make lint    ruff, mypy, tsc
 # make bench   measure, side by side with others
+# make schemas write the JSON Schemas of recipe, manifest and reports to schemas/
 # make lock    write the installed versions to requirements.lock
 # make clean   remove what was made here
 
@@ -16,7 +17,7 @@ PACKAGES = site_templates/node_modules/.package-lock.json
 INSTALLED = .venv/.installed
 BROWSER = .venv/.browser
 
-.PHONY: setup demo test lint bench lock clean
+.PHONY: setup demo test lint bench schemas lock clean
 
 setup: $(INSTALLED) $(PACKAGES) $(BROWSER)
 	@$(BIN)/python -m webgpu_kit.vendor
@@ -60,6 +61,9 @@ $(BROWSER): $(INSTALLED)
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update && apt-get install -y --no-install-recommends chromium; \
 	else $(BIN)/python -m playwright install chromium; fi
 	@touch $@
+
+schemas: $(INSTALLED)
+	$(BIN)/python .ci/write_schemas.py schemas
 
 lock: $(INSTALLED)
 	$(BIN)/python .ci/write_lock.py > requirements.lock

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from pydantic.json_schema import SkipJsonSchema
+
 from webgpu_kit.errors import RecipeError
 from webgpu_kit.manifest import Dtype
 
@@ -98,8 +100,8 @@ class Recipe(_Table):
     thresholds: dict[Annotated[Dtype, _check_choice("dtype", DTYPES)], float] = Field(default_factory=dict)
     preprocess: Preprocess = Field(default_factory=Preprocess)
     page: Page = Field(default_factory=Page)
-    folder: Path = Field(default_factory=Path.cwd, exclude=True)
-    path: Path | None = Field(default=None, exclude=True)
+    folder: SkipJsonSchema[Path] = Field(default_factory=Path.cwd, exclude=True)
+    path: SkipJsonSchema[Path | None] = Field(default=None, exclude=True)
 
     @property
     def shown_title(self) -> str:
@@ -148,7 +150,9 @@ def read_recipe(path: Path, overrides: Mapping[str, Any] | None = None) -> Recip
         raise RecipeError(f"{path}: cannot be read: {error.strerror}.", fix="webgpu-kit models") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: not valid TOML: {error}.", fix=f"edit {path}") from error
-    values.setdefault("name", path.parent.name)
+    # These two are ours to set; in a file they are as unknown as any other key.
+    values = {f"[{key}]" if key in ("folder", "path") else key: value for key, value in values.items()}
+    values.setdefault("name", path.parent.resolve().name)
     values |= {"folder": path.parent.resolve(), "path": path, **(overrides or {})}
     given = " or change " + ", ".join(f"`{key}`" for key in overrides) if overrides else ""
     return validate_recipe(values, str(path), fix=f"edit {path}{given}")

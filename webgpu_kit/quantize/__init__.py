@@ -21,7 +21,7 @@ import numpy as np
 from webgpu_kit.artifacts import Array, Graph, PackedTensor, Tensors, Variant, VariantGraph
 from webgpu_kit.errors import QuantizeError, first_line
 from webgpu_kit.manifest import Backend, Dtype, Parity
-from webgpu_kit.packing import expand_tensor, pack_blocks, pack_float16
+from webgpu_kit.packing import LARGE_BLOCK, SMALL_BLOCK, expand_tensor, pack_blocks, pack_float16
 from webgpu_kit.parity import measure_parity
 from webgpu_kit.quantize.packed_operators import read_int, use_packed_operators, walk_nodes
 from webgpu_kit.tasks import TASKS
@@ -100,8 +100,9 @@ def _pack_weights(model: onnx.ModelProto, dtype: Dtype) -> dict[str, PackedTenso
             continue
         weight, node = numpy_helper.to_array(initializer), users.get(initializer.name)
         if dtype in BITS and node is not None and weight.ndim >= 2:
+            transpose, block_size = _is_transposed(node, weight), _choose_block_size(node, BITS[dtype])
             packed[initializer.name] = pack_blocks(
-                initializer.name, weight, BITS[dtype], transpose=_is_transposed(node, weight)
+                initializer.name, weight, BITS[dtype], transpose=transpose, block_size=block_size
             )
         elif dtype in ("fp16", "q4f16"):
             packed[initializer.name] = pack_float16(initializer.name, weight)
@@ -122,6 +123,15 @@ def _find_users(model: onnx.ModelProto) -> dict[str, onnx.NodeProto]:
         if place is not None and len(node.input) > place:
             users.setdefault(node.input[place], node)
     return users
+
+
+def _choose_block_size(node: onnx.NodeProto, bits: int) -> int:
+    """Large blocks where they lose next to nothing.
+
+    Measured with 8 bits, small and large: MiniLM (matrix products) 0.0003 and 0.0006 cosine distance, a tenth fewer
+    bytes; EfficientNet (convolutions) 0.018 and 0.055 probability error. With 4 bits MiniLM loses twice as much.
+    """
+    return LARGE_BLOCK if bits == 8 and node.op_type in ("MatMul", "Gemm", "Gather") else SMALL_BLOCK
 
 
 def _is_transposed(node: onnx.NodeProto, weight: Array) -> bool:
