@@ -21,13 +21,15 @@ export class KitError extends Error {
   /**
    * @param {ErrorCode} code
    * @param {string} message
-   * @param {{cause?: unknown}} [options]
+   * @param {{cause?: unknown, attempts?: import("./types.js").Attempt[]}} [options]
    */
   constructor(code, message, options) {
     super(message, options);
     this.name = "KitError";
     /** @type {ErrorCode} */
     this.code = code;
+    /** What was tried before it came to this. */
+    this.attempts = options?.attempts ?? [];
   }
 }
 

@@ -48,7 +48,8 @@ export class Walk {
       client = undefined;
     }
     client?.end(new KitError("no-candidate", "No pair is left."));
-    throw new KitError("no-candidate", explainDefeat(this.attempts, this.sources.manifest, this.choice));
+    const words = explainDefeat(this.attempts, this.sources.manifest, this.choice);
+    throw new KitError("no-candidate", words, { attempts: this.attempts });
   }
 
   /** A pair that had been running is lost. */
