@@ -11,7 +11,7 @@ import pytest
 import webgpu_kit as wk
 from webgpu_kit import bench
 from webgpu_kit.bench import bench_site, native
-from webgpu_kit.bench.native import expand_weights, open_session, read_feeds, time_native
+from webgpu_kit.bench.native import expand_weights, open_session, read_sample, time_native
 from webgpu_kit.errors import BundleError, CheckError
 from webgpu_kit.golden_file import RecordedSample, read_golden
 from webgpu_kit.manifest import Expansion, Span, read_manifest
@@ -78,7 +78,7 @@ def test_the_native_graph_is_the_right_one(site: Path, tmp_path: Path, name: str
     session = open_session(site, variant, tmp_path, threads=1)
     names = [output.name for output in session.get_outputs()]
     for sample in read_golden(site, manifest).samples:
-        outputs = dict(zip(names, session.run(None, read_feeds(site, manifest, sample)), strict=True))
+        outputs = dict(zip(names, session.run(None, read_sample(site, manifest, sample).feeds), strict=True))
         parity = measure_parity(variant.parity.metric, [sample.outputs], [outputs], variant.parity.threshold)
         assert parity.value <= variant.parity.threshold
 

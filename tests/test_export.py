@@ -72,12 +72,6 @@ def test_a_default_shape_that_fails_names_the_open_inputs(write_onnx: WriteOnnx)
     assert take(path, shapes={"x": [1, 6]}).golden.samples[0].outputs["y"].shape == (1, 2, 3)
 
 
-def test_gguf_is_refused_for_now(tmp_path: Path) -> None:
-    source = Source(uri="a.gguf", revision="", sha256="", kind="gguf", path=tmp_path / "a.gguf")
-    with pytest.raises(ExportError, match="GGUF files are not supported yet"):
-        export_graph(source, Recipe(name="a", source="a.gguf"), silent)
-
-
 def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(from_torch, "PACKAGES", ("torch_that_is_not_there", "onnx"))
     source = Source(uri="m", revision="", sha256="", kind="folder", path=tmp_path)

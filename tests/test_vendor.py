@@ -33,6 +33,16 @@ def node_modules(tmp_path: Path) -> Path:
     (tokenizers / "package.json").write_text('{"version": "0.0.9"}')
     (tokenizers / "dist" / "tokenizers.min.mjs").write_text("export const t = 1;")
     (tokenizers / "LICENSE").write_text("The tokenizers' own licence.")
+    jinja = root / "@huggingface" / "jinja"
+    (jinja / "dist").mkdir(parents=True)
+    (jinja / "package.json").write_text('{"version": "0.0.7"}')
+    (jinja / "dist" / "index.js").write_text("export const j = 1;")
+    (jinja / "LICENSE").write_text("The template engine's own licence.")
+    for name, file in (("marked", "lib/marked.esm.js"), ("dompurify", "dist/purify.es.mjs")):
+        (root / name / file).parent.mkdir(parents=True)
+        (root / name / "package.json").write_text('{"version": "0.0.5"}')
+        (root / name / file).write_text(f"export const name = {name!r};\n//# sourceMappingURL={name}.map\n")
+        (root / name / "LICENSE").write_text(f"The licence of {name}.")
     return root
 
 
@@ -63,13 +73,16 @@ def test_chunks_join_to_the_wasm_and_carry_their_hash(node_modules: Path, tmp_pa
         assert (out / build["module"]).is_file()
         assert (out / build["glue"]).is_file()
     assert (out / runtime["tokenizers"]).is_file()
+    assert (out / runtime["jinja"]).read_text() == "export const j = 1;"
+    for name in ("marked", "dompurify"):
+        assert (out / runtime[name]).read_text() == f"export const name = {name!r};\n"
 
 
 def test_siblings_decode_to_the_file(node_modules: Path, tmp_path: Path) -> None:
     out = tmp_path / "runtime"
     vendor_runtime(node_modules, out)
     sources = [path for path in out.iterdir() if path.suffix in (".mjs", ".wasm")]
-    assert len(sources) == 3 + 3 + 4 + 1
+    assert len(sources) == 3 + 3 + 4 + 4
     for path in sources:
         assert brotli.decompress(Path(f"{path}.br").read_bytes()) == path.read_bytes()
         assert gzip.decompress(Path(f"{path}.gz").read_bytes()) == path.read_bytes()
@@ -84,9 +97,23 @@ def test_no_source_map_is_named(node_modules: Path, tmp_path: Path) -> None:
 def test_licenses_name_every_package_and_the_code_inside_the_wasm(node_modules: Path, tmp_path: Path) -> None:
     vendor_runtime(node_modules, tmp_path / "runtime")
     text = (tmp_path / "runtime" / "LICENSES.txt").read_text(encoding="utf-8")
-    for part in ("onnxruntime-web 1.2.3", "Microsoft Corporation", "@huggingface/tokenizers 0.0.9"):
+    for part in (
+        "onnxruntime-web 1.2.3",
+        "Microsoft Corporation",
+        "@huggingface/tokenizers 0.0.9",
+        "@huggingface/jinja 0.0.7",
+    ):
         assert part in text
-    for part in ("The tokenizers' own licence.", "XNNPACK", "abseil", "dawn", "emsdk"):
+    for part in ("marked 0.0.5", "The licence of marked.", "dompurify 0.0.5", "The licence of dompurify."):
+        assert part in text
+    for part in (
+        "The tokenizers' own licence.",
+        "The template engine's own licence.",
+        "XNNPACK",
+        "abseil",
+        "dawn",
+        "emsdk",
+    ):
         assert part in text
 
 

@@ -24,6 +24,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Tensors = dict[str, Array]
 SourceKind = Literal["onnx", "gguf", "folder", "module"]
 
+# A graph that runs: feeds in, named outputs out.
+Run = Callable[[Tensors], Tensors]
+
 # Called with one line of plain text whenever something long starts.
 Progress = Callable[[str], None]
 
@@ -72,6 +75,8 @@ class Graph:
 
     `assets` are files the page needs beside the model (tokenizer.json), by name.
     `settings` goes into the manifest for the page. `passes` names what was done to the graph, in order.
+    A source whose weights are packed already gives those too: `packed`, by initializer, equal to what `model` holds,
+    and `packed_dtype`, the variant that ships them as they are.
     """
 
     model: onnx.ModelProto
@@ -81,13 +86,15 @@ class Graph:
     assets: Mapping[str, bytes] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     passes: tuple[str, ...] = ()
+    packed: Mapping[str, PackedTensor] = field(default_factory=dict)
+    packed_dtype: Dtype | None = None
 
 
 @dataclass(frozen=True)
 class PackedTensor:
     """A weight as it travels: blocks of `bits`-wide integers with a scale each, or float16.
 
-    `data`, `scales` and `zero_points` are laid out as `manifest.Expansion` says.
+    `data`, `scales`, `zero_points` and `offsets` are laid out as `manifest.Expansion` says.
     """
 
     name: str
@@ -101,6 +108,7 @@ class PackedTensor:
     data: Array
     scales: Array | None = None
     zero_points: Array | None = None
+    offsets: Array | None = None
 
 
 @dataclass(frozen=True)

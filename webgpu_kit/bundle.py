@@ -128,7 +128,8 @@ def _write_variant(variant: Variant, out: Path) -> VariantEntry:
         dtype=variant.dtype,
         backends=list(variant.graphs),
         requires=list(variant.requires),
-        max_buffer_bytes=max(_largest_tensor(entry.model) for entry in variant.graphs.values()),
+        # Only WebGPU limits a buffer, so its graph counts, where there is one.
+        max_buffer_bytes=_largest_tensor(variant.graphs.get("webgpu", variant.graphs["wasm"]).model),
         memory_bytes=max(_estimate_memory(entry, weight_bytes) for entry in graphs.values()),
         download_bytes=graph_bytes + weight_bytes,
         files=[files[name] for name in sorted(files)],
@@ -194,6 +195,7 @@ def _plan_expansion(tensor: PackedTensor, dtype: Any, weights: _Weights, offset:
         scales=store(tensor.scales),
         scales_dtype="float16" if tensor.scales is not None and tensor.scales.dtype == np.float16 else "float32",
         zero_points=store(tensor.zero_points),
+        offsets=store(tensor.offsets),
     )
 
 

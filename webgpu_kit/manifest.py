@@ -67,7 +67,8 @@ class Expansion(_Part):
 
     `blocks`: `data` is uint8 (rows, ceil(columns / block_size), block_size * bits / 8), low nibble first, as
     MatMulNBits stores it; `scales` is float32 or float16 (rows, blocks); `zero_points`, where given, is uint8
-    (rows, ceil(blocks * bits / 8)), else 2 ** (bits - 1). Value = (q - zero_point) * scale.
+    (rows, ceil(blocks * bits / 8)), else 2 ** (bits - 1). Value = (q - zero_point) * scale. Where `offsets` is given,
+    of the dtype and shape of `scales`, there is no zero point: value = q * scale + offset.
     `float16`: `data` is float16 (rows, columns).
     The result is written at `offset` as `dtype`, (rows, columns), or (columns, rows) when `transpose`.
     """
@@ -85,6 +86,7 @@ class Expansion(_Part):
     scales: Span | None = None
     scales_dtype: Literal["float32", "float16"] = "float32"
     zero_points: Span | None = None
+    offsets: Span | None = None
 
 
 class BackendGraph(_Part):

@@ -70,18 +70,25 @@ def pack_float16(name: str, weight: Array) -> PackedTensor:
 def expand_tensor(packed: PackedTensor) -> Array:
     """The float32 weight that a packed one stands for, in its original shape."""
     if packed.kind == "float16":
-        return packed.data.astype(np.float32).reshape(packed.shape)
+        halves = packed.data.reshape(packed.rows, packed.columns).astype(np.float32)
+        return np.ascontiguousarray(halves.T if packed.transpose else halves).reshape(packed.shape)
     assert packed.scales is not None
     values = _unpack_bits(packed.data.reshape(packed.rows, -1), packed.bits).astype(np.float32)
     blocks = packed.scales.shape[1]
     values = values.reshape(packed.rows, blocks, packed.block_size)
-    if packed.zero_points is None:
-        zero_points: Array = np.full((packed.rows, blocks), 2 ** (packed.bits - 1), dtype=np.float32)
-    else:
-        zero_points = _unpack_bits(packed.zero_points, packed.bits)[:, :blocks].astype(np.float32)
-    values = (values - zero_points[:, :, None]) * packed.scales.astype(np.float32)[:, :, None]
+    if packed.offsets is None:
+        values -= _read_zero_points(packed, blocks)[:, :, None]
+    values *= packed.scales.astype(np.float32)[:, :, None]
+    if packed.offsets is not None:
+        values += packed.offsets.astype(np.float32)[:, :, None]
     matrix = values.reshape(packed.rows, -1)[:, : packed.columns]
     return np.ascontiguousarray(matrix.T if packed.transpose else matrix).reshape(packed.shape)
+
+
+def _read_zero_points(packed: PackedTensor, blocks: int) -> Array:
+    if packed.zero_points is None:
+        return np.full((packed.rows, blocks), 2 ** (packed.bits - 1), dtype=np.float32)
+    return _unpack_bits(packed.zero_points, packed.bits)[:, :blocks].astype(np.float32)
 
 
 def _unpack_bits(packed: Array, bits: int) -> Array:

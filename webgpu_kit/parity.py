@@ -1,6 +1,6 @@
 """How far a variant's answers are from the golden. Every metric is an error: smaller is better.
 
-The page measures the same three in `site_templates/kit/parity.js`; a test holds the two together.
+The page measures the same in `site_templates/kit/parity.js`; a test holds the two together.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import numpy as np
 
 from webgpu_kit.artifacts import Array, Tensors
 from webgpu_kit.manifest import Parity
+
+REST_FLOOR = 1e-9  # a probability of nothing at all would make the divergence infinite
 
 
 def probability_error(expected: Array, actual: Array) -> float:
@@ -36,11 +38,26 @@ def relative_error(expected: Array, actual: Array) -> float:
     return math.sqrt(float(np.mean(np.square(expected - actual)))) / max(size, 1e-6)
 
 
+def kl_divergence(expected: Array, actual: Array) -> float:
+    """The mean Kullback-Leibler divergence in nats. Shapes: log-probabilities (positions, asked tokens), both.
+
+    All tokens that were not asked for are one more bucket, with what is left of the probability, at least REST_FLOOR.
+    """
+    likely, guessed = np.exp(expected), np.exp(actual)
+    rest = np.maximum(1.0 - likely.sum(axis=-1), REST_FLOOR)
+    guessed_rest = np.maximum(1.0 - guessed.sum(axis=-1), REST_FLOOR)
+    divergence = np.sum(likely * (expected - actual), axis=-1) + rest * np.log(rest / guessed_rest)
+    return max(float(np.mean(divergence)), 0.0) if divergence.size else 0.0
+
+
 METRICS: dict[str, Callable[[Array, Array], float]] = {
     "probability_error": probability_error,
     "cosine_distance": cosine_distance,
     "relative_error": relative_error,
+    "kl_divergence": kl_divergence,
 }
+# Where a metric is for some outputs only: the others are for people to read.
+COMPARED: dict[str, tuple[str, ...]] = {"kl_divergence": ("top_logprobs",)}
 
 
 def measure_parity(metric: str, expected: Sequence[Tensors], actual: Sequence[Tensors], threshold: float) -> Parity:
@@ -53,14 +70,14 @@ def measure_parity(metric: str, expected: Sequence[Tensors], actual: Sequence[Te
     if len(expected) != len(actual):
         value = max_abs_error = math.inf
     for expected_outputs, actual_outputs in zip(expected, actual, strict=False):
-        for name, wanted in expected_outputs.items():
-            error, difference = _compare(METRICS[metric], wanted, actual_outputs.get(name))
+        for name in COMPARED.get(metric, tuple(expected_outputs)):
+            error, difference = _compare(METRICS[metric], expected_outputs.get(name), actual_outputs.get(name))
             value, max_abs_error = max(value, error), max(max_abs_error, difference)
     return Parity(metric=metric, value=value, threshold=threshold, max_abs_error=max_abs_error)
 
 
-def _compare(metric: Callable[[Array, Array], float], wanted: Array, given: Array | None) -> tuple[float, float]:
-    if given is None or wanted.shape != given.shape:
+def _compare(metric: Callable[[Array, Array], float], wanted: Array | None, given: Array | None) -> tuple[float, float]:
+    if wanted is None or given is None or wanted.shape != given.shape:
         return math.inf, math.inf
     if np.issubdtype(wanted.dtype, np.floating):
         wide, narrow = wanted.astype(np.float64), given.astype(np.float64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from webgpu_kit.export import decide_task, export_graph
 from webgpu_kit.graph import prepare_graph
 from webgpu_kit.manifest import Dtype
 from webgpu_kit.quantize import quantize_graph
+from webgpu_kit.quantize.exact import keep_packed
 from webgpu_kit.recipe import Recipe, find_recipe, validate_recipe
 from webgpu_kit.site import check_target, render_site, staging_folder
 from webgpu_kit.source import fetch_source
@@ -68,13 +70,15 @@ def build_recipe(recipe: Recipe, out: Path, progress: Progress, source: Source |
 
 
 def _make_variants(graph: Graph, recipe: Recipe, task: str, progress: Progress) -> tuple[list[Variant], dict[str, str]]:
-    dtypes: tuple[Dtype, ...] = tuple(recipe.dtypes or TASKS[task].dtypes)
+    own: tuple[Dtype, ...] = (graph.packed_dtype,) if graph.packed_dtype else ()
+    dtypes: tuple[Dtype, ...] = tuple(recipe.dtypes or own or TASKS[task].dtypes)
     variants: list[Variant] = []
     rejected: dict[str, str] = {}
     for dtype in dict.fromkeys(dtypes):
         progress(f"making the variant {dtype}")
         try:
-            variant = quantize_graph(graph, dtype, task, recipe.thresholds.get(dtype))
+            make = keep_packed if dtype == graph.packed_dtype else partial(quantize_graph, dtype=dtype)
+            variant = make(graph, task=task, threshold=recipe.thresholds.get(dtype))
         except QuantizeError as error:
             rejected[dtype] = error.message
             continue

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-
 from pydantic.json_schema import SkipJsonSchema
 
 from webgpu_kit.errors import RecipeError
@@ -24,7 +23,7 @@ else:
     import tomli as tomllib
 
 RECIPE_FILE = "recipe.toml"
-TaskName = Literal["image-classification", "feature-extraction", "tensor"]
+TaskName = Literal["image-classification", "feature-extraction", "text-generation", "tensor"]
 TASK_NAMES: tuple[str, ...] = get_args(TaskName)
 DTYPES: tuple[str, ...] = get_args(Dtype)
 
@@ -81,6 +80,19 @@ class Page(_Table):
     input: Literal["draw", "photo"] = "photo"
     samples: str | None = None
     sentences: list[str] = Field(default_factory=list)
+    prompts: list[str] = Field(default_factory=list)
+    system_prompt: str = ""
+
+
+class Generation(_Table):
+    """How the page samples when its visitor has chosen nothing; a `temperature` of 0 takes the likeliest token."""
+
+    temperature: float = Field(default=0.7, ge=0, le=2)
+    top_p: float = Field(default=0.95, gt=0, le=1)
+    top_k: int = Field(default=0, ge=0)
+    min_p: float = Field(default=0.0, ge=0, le=1)
+    repetition_penalty: float = Field(default=1.0, gt=0)
+    max_tokens: int = Field(default=512, ge=1)
 
 
 class Recipe(_Table):
@@ -100,6 +112,7 @@ class Recipe(_Table):
     thresholds: dict[Annotated[Dtype, _check_choice("dtype", DTYPES)], float] = Field(default_factory=dict)
     preprocess: Preprocess = Field(default_factory=Preprocess)
     page: Page = Field(default_factory=Page)
+    generation: Generation = Field(default_factory=Generation)
     folder: SkipJsonSchema[Path] = Field(default_factory=Path.cwd, exclude=True)
     path: SkipJsonSchema[Path | None] = Field(default=None, exclude=True)
 
@@ -137,7 +150,7 @@ def _describe_problems(error: ValidationError) -> Iterator[str]:
 
 
 def _allowed_keys(table: tuple[int | str, ...]) -> list[str]:
-    tables: dict[str, type[BaseModel]] = {"preprocess": Preprocess, "page": Page}
+    tables: dict[str, type[BaseModel]] = {"preprocess": Preprocess, "page": Page, "generation": Generation}
     model = tables.get(str(table[-1]) if table else "", Recipe)
     return [name for name, field in model.model_fields.items() if not field.exclude]
 

@@ -30,6 +30,7 @@ SMALLEST_COMPRESSED = 1024
 DESCRIPTIONS = {
     "image-classification": "Show it a picture; a model in your browser says what it sees.",
     "feature-extraction": "Type sentences and see how close their meanings are, computed in your browser.",
+    "text-generation": "Chat with a language model that runs in your own browser.",
     "tensor": "Give it numbers, run it, and look at what comes out, all in your browser.",
 }
 

@@ -20,7 +20,7 @@ from webgpu_kit.errors import BundleError
 
 CHUNK_BYTES = 24 * 1024 * 1024  # the strictest host takes 25 MiB
 BROTLI_QUALITY = 9
-FORMAT = 1  # raise it when the same packages should give another folder
+FORMAT = 3  # raise it when the same packages should give another folder
 
 # Backend build of onnxruntime-web -> (module, stem of its glue and wasm).
 BUILDS = {
@@ -28,8 +28,15 @@ BUILDS = {
     "asyncify": ("ort.webgpu.min.mjs", "ort-wasm-simd-threaded.asyncify"),
     "wasm": ("ort.wasm.min.mjs", "ort-wasm-simd-threaded"),
 }
-ORT, TOKENIZERS = "onnxruntime-web", "@huggingface/tokenizers"
-TOKENIZERS_MODULE = "tokenizers.min.mjs"
+ORT = "onnxruntime-web"
+# What is carried of npm's other packages: key in runtime.json -> (package, file in it, name that it gets).
+MODULES = {
+    "tokenizers": ("@huggingface/tokenizers", "dist/tokenizers.min.mjs", "tokenizers.min.mjs"),
+    "jinja": ("@huggingface/jinja", "dist/index.js", "jinja.mjs"),
+    "marked": ("marked", "lib/marked.esm.js", "marked.mjs"),
+    "dompurify": ("dompurify", "dist/purify.es.mjs", "dompurify.mjs"),
+}
+PACKAGES = [package for package, _, _ in MODULES.values()]
 NPM_FIX = "make setup"
 
 _SOURCE_MAP = re.compile(rb"^//[#@] sourceMappingURL=.*$\n?", re.MULTILINE)
@@ -93,7 +100,7 @@ def _carried_folder(name: str) -> Path:
 
 def _read_versions(node_modules: Path) -> dict[str, str]:
     versions = {"format": str(FORMAT)}
-    for name in (ORT, TOKENIZERS):
+    for name in (ORT, *PACKAGES):
         path = node_modules / name / "package.json"
         try:
             versions[name] = json.loads(path.read_bytes())["version"]
@@ -119,18 +126,20 @@ def _write_runtime(node_modules: Path, out: Path, sources: dict[str, str]) -> No
         _copy_module(dist / module, out)
         _copy_module(dist / f"{stem}.mjs", out)
         builds[name] = {"module": module, "glue": f"{stem}.mjs", "wasm": _write_chunks(dist / f"{stem}.wasm", out)}
-    _copy_module(node_modules / TOKENIZERS / "dist" / TOKENIZERS_MODULE, out)
+    for package, file, name in MODULES.values():
+        _copy_module(node_modules / package / file, out, name)
     (out / "LICENSES.txt").write_text(_collect_licenses(node_modules, sources), encoding="utf-8", newline="\n")
     for path in sorted(out.iterdir()):
         if path.suffix in (".mjs", ".wasm"):
             _compress(path)
-    runtime = {"onnxruntime_web": sources[ORT], "builds": builds, "tokenizers": TOKENIZERS_MODULE, "sources": sources}
+    modules = {key: name for key, (_, _, name) in MODULES.items()}
+    runtime = {"onnxruntime_web": sources[ORT], "builds": builds, **modules, "sources": sources}
     (out / "runtime.json").write_text(json.dumps(runtime, indent=1) + "\n", encoding="utf-8", newline="\n")
 
 
-def _copy_module(source: Path, out: Path) -> None:
+def _copy_module(source: Path, out: Path, name: str | None = None) -> None:
     # The maps stay in npm's package: a comment that names one would be a 404 in every visitor's console.
-    (out / source.name).write_bytes(_SOURCE_MAP.sub(b"", _read(source)))
+    (out / (name or source.name)).write_bytes(_SOURCE_MAP.sub(b"", _read(source)))
 
 
 def _write_chunks(source: Path, out: Path) -> dict[str, Any]:
@@ -169,7 +178,7 @@ def _collect_licenses(node_modules: Path, sources: dict[str, str]) -> str:
     # onnxruntime-web's package has no licence file and no notices for the C++ code inside its wasm: we keep both.
     texts = {
         ORT: _read(templates_folder() / "licenses" / "onnxruntime-web.txt"),
-        TOKENIZERS: _read(node_modules / TOKENIZERS / "LICENSE"),
+        **{name: _read(node_modules / name / "LICENSE") for name in PACKAGES},
     }
     rule = "=" * 78
     parts = [f"{rule}\n{name} {sources[name]}\n{rule}\n\n{text.decode().strip()}\n" for name, text in texts.items()]

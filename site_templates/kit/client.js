@@ -5,11 +5,15 @@
  * @typedef {import("./types.js").Progress} Progress
  * @typedef {import("./protocol.js").Method} Method
  * @typedef {import("./protocol.js").WorkerMessage} WorkerMessage
- * @typedef {{resolve: (value: any) => void, reject: (error: unknown) => void}} Pending
+ * @typedef {import("./protocol.js").Piece} Piece
+ * @typedef {{resolve: (value: any) => void, reject: (error: unknown) => void, onPiece?: (piece: Piece) => void}} Pending
  */
 
 import { KitError, describeError, unpackError } from "./errors.js";
 import { Watchdog, quietLimitsMs } from "./watchdog.js";
+
+/** What a worker is doing, by what it was asked for. @type {Partial<Record<Method, string>>} */
+const activities = { run: "computing", generate: "preparing the prompt (its chat template, or very long text)" };
 
 /** One worker, until it ends. */
 export class WorkerClient {
@@ -41,13 +45,38 @@ export class WorkerClient {
    * @returns {Promise<any>}
    */
   request(method, params) {
+    return this.#request(method, params, {});
+  }
+
+  /**
+   * A generation: its text comes piece by piece.
+   * @param {import("./types.js").GenerationRequest} params
+   * @param {{onPiece: (piece: Piece) => void, signal: AbortSignal}} options  an abort ends it after the next token
+   * @returns {Promise<import("./types.js").GenerationEnd>}
+   */
+  generate(params, { onPiece, signal }) {
+    const answer = this.#request("generate", params, { onPiece });
+    if (this.ended) return answer;
+    const id = this.lastId;
+    const cancel = () => this.ended || this.worker.postMessage({ id, method: "cancel" });
+    signal.addEventListener("abort", cancel, { once: true });
+    return answer.finally(() => signal.removeEventListener("abort", cancel));
+  }
+
+  /**
+   * @param {Method} method
+   * @param {unknown} params
+   * @param {{onPiece?: (piece: Piece) => void}} options
+   * @returns {Promise<any>}
+   */
+  #request(method, params, { onPiece }) {
     if (this.ended) return Promise.reject(this.ended);
     return new Promise((resolve, reject) => {
       const id = ++this.lastId;
       this.#post({ id, method, params });
-      this.pending.set(id, { resolve, reject });
-      this.watchdog.limitMs = this.workLimitMs;
-      this.activity = method === "run" ? "computing" : "answering";
+      this.pending.set(id, { resolve, reject, onPiece });
+      this.watchdog.limitMs = method === "generate" ? quietLimitsMs.prompt : this.workLimitMs;
+      this.activity = activities[method] ?? "answering";
       this.watchdog.start();
     });
   }
@@ -96,6 +125,7 @@ export class WorkerClient {
     this.watchdog.progress();
     if (message.kind === "lost") this.end(lost(message.reason));
     else if (message.kind === "progress") this.#receiveProgress(message.progress);
+    else if (message.kind === "piece") this.#receivePiece(message);
     else if (message.kind === "result") this.#settle(message.id).resolve(message.result);
     else if (message.kind === "error") this.#receiveError(message);
   }
@@ -107,6 +137,15 @@ export class WorkerClient {
     this.watchdog.limitMs = progress.stage === "download" ? quietLimitsMs.download : this.workLimitMs;
     this.activity = describeActivity(progress);
     this.onProgress(progress);
+  }
+
+  /**
+   * @param {import("./protocol.js").PieceMessage} message
+   */
+  #receivePiece({ id, piece }) {
+    this.watchdog.limitMs = this.workLimitMs; // the template is through
+    this.activity = "computing";
+    this.pending.get(id)?.onPiece?.(piece);
   }
 
   /**

@@ -10,18 +10,24 @@
  *   bad-input      `run()` was given something the task does not take
  *   run            ONNX Runtime failed while computing
  *   device-lost    the browser took the GPU away
+ *   bad-template   the model's chat template cannot be read, failed, or did not come to an end
+ *   context-full   the conversation is longer than what the model can hold
+ *   unsupported    a part of the OpenAI API that this kit does not have
  *   worker         the worker died or stopped making progress
  *   disposed       the model was disposed of while something waited for it
  *
- * @typedef {"bad-manifest"|"no-candidate"|"download"|"session"|"self-test"|"bad-input"|"run"|"device-lost"|"worker"|"disposed"} ErrorCode
+ * @typedef {"bad-manifest"|"no-candidate"|"download"|"session"|"self-test"|"bad-input"|"bad-template"|"context-full"|"unsupported"|"run"|"device-lost"|"worker"|"disposed"} ErrorCode
  */
+
+/** Errors that the caller can mend. */
+const requestErrors = new Set(["bad-input", "context-full", "unsupported"]);
 
 /** An error with a code for programs and a sentence for people. */
 export class KitError extends Error {
   /**
    * @param {ErrorCode} code
    * @param {string} message
-   * @param {{cause?: unknown, attempts?: import("./types.js").Attempt[]}} [options]
+   * @param {{cause?: unknown, attempts?: import("./types.js").Attempt[], param?: string}} [options]
    */
   constructor(code, message, options) {
     super(message, options);
@@ -30,6 +36,18 @@ export class KitError extends Error {
     this.code = code;
     /** What was tried before it came to this. */
     this.attempts = options?.attempts ?? [];
+    /** The parameter that was wrong, where there is one. @type {string | null} */
+    this.param = options?.param ?? null;
+  }
+
+  /**
+   * As OpenAI's API puts it.
+   * @returns {{message: string, type: string, code: string, param: string | null}}
+   */
+  get error() {
+    const type = requestErrors.has(this.code) ? "invalid_request_error" : "server_error";
+    const code = this.code === "context-full" ? "context_length_exceeded" : this.code.replaceAll("-", "_");
+    return { message: this.message, type, code, param: this.param };
   }
 }
 

@@ -88,12 +88,15 @@ function expandBlocks(weights, expansion, output) {
   const packed = readSpan(weights, expansion.data, rows * blocks * blockBytes, Uint8Array, name);
   const scales = readScales(weights, expansion, rows * blocks);
   const zeroPoints = readZeroPoints(weights, expansion, rows, blocks);
+  const offsets = readOffsets(weights, expansion, rows * blocks);
   const decode = bits === 4 ? decodeNibbles : decodeBytes;
   writeTiles(expansion, blockSize, output, (tile, firstRow, rowCount, firstColumn, columnCount) => {
     const block = firstColumn / blockSize;
     for (let row = 0; row < rowCount; row++) {
       const index = (firstRow + row) * blocks + block;
-      decode(packed, index * blockBytes, zeroPoints[index], scales[index], tile, row * columnCount, columnCount);
+      const to = row * columnCount;
+      decode(packed, index * blockBytes, zeroPoints[index], scales[index], tile, to, columnCount);
+      if (offsets) addOffset(offsets[index], tile, to, columnCount);
     }
   });
 }
@@ -128,6 +131,16 @@ function decodeNibbles(packed, from, zero, scale, tile, to, count) {
  */
 function decodeBytes(packed, from, zero, scale, tile, to, count) {
   for (let index = 0; index < count; index++) tile[to + index] = (packed[from + index] - zero) * scale;
+}
+
+/**
+ * @param {number} offset
+ * @param {Float32Array} tile
+ * @param {number} to
+ * @param {number} count
+ */
+function addOffset(offset, tile, to, count) {
+  for (let index = to; index < to + count; index++) tile[index] += offset;
 }
 
 /**
@@ -210,9 +223,33 @@ function writeLine(line, count, output, start) {
  */
 function readScales(weights, { name, scales, scales_dtype: dtype }, count) {
   if (!scales) throw new KitError("bad-manifest", `The expansion of ${name} has no scales.`);
-  if (dtype !== "float16") return readSpan(weights, scales, count, Float32Array, name);
+  return readFloats(weights, scales, dtype, count, name);
+}
+
+/**
+ * @param {Uint8Array<ArrayBuffer>} weights
+ * @param {Expansion} expansion
+ * @param {number} count
+ * @returns {Float32Array | null} what is added to each block: value = q * scale + offset
+ */
+function readOffsets(weights, { name, offsets, zero_points: zeroPoints, scales_dtype: dtype }, count) {
+  if (!offsets) return null;
+  if (zeroPoints) throw new KitError("bad-manifest", `The expansion of ${name} has both offsets and zero points.`);
+  return readFloats(weights, offsets, dtype, count, name);
+}
+
+/**
+ * @param {Uint8Array<ArrayBuffer>} weights
+ * @param {Span} span
+ * @param {"float32" | "float16"} dtype
+ * @param {number} count
+ * @param {string} name
+ * @returns {Float32Array}
+ */
+function readFloats(weights, span, dtype, count, name) {
+  if (dtype !== "float16") return readSpan(weights, span, count, Float32Array, name);
   const values = halfTable();
-  return Float32Array.from(readSpan(weights, scales, count, Uint16Array, name), (half) => values[half]);
+  return Float32Array.from(readSpan(weights, span, count, Uint16Array, name), (half) => values[half]);
 }
 
 /**
@@ -222,7 +259,8 @@ function readScales(weights, { name, scales, scales_dtype: dtype }, count) {
  * @param {number} blocks
  * @returns {Uint8Array} one a block
  */
-function readZeroPoints(weights, { name, bits, zero_points: span }, rows, blocks) {
+function readZeroPoints(weights, { name, bits, zero_points: span, offsets }, rows, blocks) {
+  if (offsets) return new Uint8Array(rows * blocks);
   if (!span) return new Uint8Array(rows * blocks).fill(2 ** (bits - 1));
   const rowBytes = Math.ceil((blocks * bits) / 8);
   const packed = readSpan(weights, span, rows * rowBytes, Uint8Array, name);

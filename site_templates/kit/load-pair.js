@@ -42,7 +42,8 @@ export async function loadPair(params, device, report, onLost) {
   const downloadMs = watch.lap();
 
   report("session");
-  const context = await makeContext(manifest, files, new URL(runtime.tokenizers, runtimeUrl).href);
+  const [tokenizersUrl, jinjaUrl] = [runtime.tokenizers, runtime.jinja].map((path) => new URL(path, runtimeUrl).href);
+  const context = await makeContext(manifest, files, tokenizersUrl, jinjaUrl);
   const ort = await startRuntime(runtime.builds[build], runtimeUrl, wasmBinary, threads);
   const externalData = makeExternalData(graph, files, report);
   const session = await Session.create(
@@ -55,7 +56,7 @@ export async function loadPair(params, device, report, onLost) {
   const sessionMs = watch.lap();
 
   report("self-test");
-  const model = new LoadedModel(session, task, context, golden);
+  const model = await LoadedModel.open(session, task, context, golden);
   await testItself(golden, variant.parity, async (input) => (await model.run(input)).outputs);
   return { model, started: { threads, build, downloadMs, sessionMs, selfTestMs: watch.lap(), downloadedBytes } };
 }

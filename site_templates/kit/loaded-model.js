@@ -5,6 +5,7 @@
  * @typedef {import("./types.js").Golden} Golden
  */
 
+import { KitError } from "./errors.js";
 import { decodeGolden } from "./golden.js";
 
 /** Task-shaped in, task-shaped out. */
@@ -14,12 +15,26 @@ export class LoadedModel {
    * @param {import("./task.js").Task} task
    * @param {import("./task.js").TaskContext} context
    * @param {any} goldenJson
+   * @param {import("./task.js").Speaker | null} speaker  of a task that drives the session itself
    */
-  constructor(session, task, context, goldenJson) {
+  constructor(session, task, context, goldenJson, speaker = null) {
     this.session = session;
     this.task = task;
     this.context = context;
     this.goldenJson = goldenJson;
+    this.speaker = speaker;
+  }
+
+  /**
+   * @param {import("./session.js").Session} session
+   * @param {import("./task.js").Task} task
+   * @param {import("./task.js").TaskContext} context
+   * @param {any} goldenJson
+   * @returns {Promise<LoadedModel>}
+   */
+  static async open(session, task, context, goldenJson) {
+    const speaker = "open" in task ? await task.open(session, context) : null;
+    return new LoadedModel(session, task, context, goldenJson, speaker);
   }
 
   /**
@@ -28,13 +43,32 @@ export class LoadedModel {
    */
   async run(input) {
     const startMs = performance.now();
+    if ("open" in this.task) {
+      const outputs = await this.#findSpeaker().run(input);
+      return { outputs, timeMs: performance.now() - startMs };
+    }
     const outputs = await this.session.run(this.task.encode(input, this.context));
     const extra = this.task.decode(outputs, this.context);
     return { outputs, ...extra, timeMs: performance.now() - startMs };
   }
 
+  /**
+   * @param {import("./types.js").GenerationRequest} request
+   * @param {import("./generation/generator.js").Listener} listener
+   * @returns {Promise<import("./types.js").GenerationEnd>}
+   */
+  generate(request, listener) {
+    return this.#findSpeaker().generate(request, listener);
+  }
+
   /** @returns {Golden} decoded anew each time, so that its buffers can be handed over */
   golden() {
     return decodeGolden(this.goldenJson);
+  }
+
+  /** @returns {import("./task.js").Speaker} */
+  #findSpeaker() {
+    if (this.speaker) return this.speaker;
+    throw new KitError("unsupported", `A model for ${this.context.manifest.task} does not generate text.`);
   }
 }

@@ -8,6 +8,7 @@
  */
 
 import { explainChoice } from "./candidates.js";
+import { Completions } from "./chat/completions.js";
 import { KitError, asSentence, describeError, isAbort } from "./errors.js";
 import { showStatus } from "./status.js";
 
@@ -24,6 +25,8 @@ export class Model {
   /** @type {Promise<import("./client.js").WorkerClient> | null} a fresh worker on its way after a loss */
   #restart = null;
   #ending = new AbortController();
+  /** @type {import("./types.js").GenerationTimings | null} */
+  #lastGeneration = null;
 
   /**
    * @param {import("./walk.js").Walk} walk
@@ -34,6 +37,8 @@ export class Model {
     this.#walk = walk;
     this.#opened = opened;
     this.#startMs = startMs;
+    /** As OpenAI's API has it: `chat.completions.create({ messages, stream })`. */
+    this.chat = { completions: new Completions((...given) => this.#generate(...given), this.manifest.name) };
     this.#announceReady();
   }
 
@@ -82,10 +87,13 @@ export class Model {
     return explainChoice(this.#opened.pair, this.#walk.attempts, this.manifest, this.#walk.choice);
   }
 
-  /** @returns {{downloadMs: number, sessionMs: number, selfTestMs: number, readyMs: number, downloadedBytes: number}} */
+  /**
+   * Of loading, and of the last generation where there was one.
+   * @returns {{downloadMs: number, sessionMs: number, selfTestMs: number, readyMs: number, downloadedBytes: number} & Partial<import("./types.js").GenerationTimings>}
+   */
   get timings() {
     const { downloadMs, sessionMs, selfTestMs, downloadedBytes } = this.#opened.started;
-    return { downloadMs, sessionMs, selfTestMs, readyMs: this.#readyMs, downloadedBytes };
+    return { downloadMs, sessionMs, selfTestMs, readyMs: this.#readyMs, downloadedBytes, ...this.#lastGeneration };
   }
 
   /**
@@ -96,10 +104,30 @@ export class Model {
    * @returns {Promise<Answer>}
    */
   async run(input, { signal } = {}) {
+    return this.#takeTurn((client) => client.request("run", trimViews(input)), signal);
+  }
+
+  /**
+   * Like `run`, but an abort reaches the worker: it stops after the token at hand.
+   * @type {import("./chat/completions.js").Generate}
+   */
+  async #generate(request, { onPiece, signal }) {
+    const end = await this.#takeTurn((client) => client.generate(request, { onPiece, signal }), signal);
+    this.#lastGeneration = end.timings;
+    return end;
+  }
+
+  /**
+   * @template T
+   * @param {(client: import("./client.js").WorkerClient) => Promise<T>} work
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<T>}
+   */
+  async #takeTurn(work, signal) {
     signal?.throwIfAborted();
     this.#runsWaiting++;
     showStatus("running");
-    const turn = this.#queue.then(() => this.#runNow(input, signal));
+    const turn = this.#queue.then(() => this.#workNow(work, signal));
     this.#queue = turn.catch(() => {}); // the caller gets the error; the queue goes on
     try {
       const answer = await abortable(turn, signal);
@@ -131,14 +159,16 @@ export class Model {
   }
 
   /**
-   * @param {any} input
+   * @template T
+   * @param {(client: import("./client.js").WorkerClient) => Promise<T>} work
    * @param {AbortSignal} [signal]
-   * @returns {Promise<Answer>}
+   * @returns {Promise<T>}
    */
-  async #runNow(input, signal) {
+  async #workNow(work, signal) {
     signal?.throwIfAborted();
     const client = await this.#ensureClient();
-    const answer = await client.request("run", trimViews(input));
+    signal?.throwIfAborted();
+    const answer = await work(client);
     this.#walk.noteSuccess();
     return answer;
   }

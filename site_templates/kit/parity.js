@@ -1,9 +1,9 @@
 /**
- * How far an answer is from the golden: the same three metrics as `webgpu_kit/parity.py`, smaller is better.
+ * How far an answer is from the golden: the same metrics as `webgpu_kit/parity.py`, smaller is better.
  * A missing output, another shape, or a number that is not finite where the expected one is (or the other way
  * round), is an infinite error, never a pass.
  *
- * @typedef {"probability_error" | "cosine_distance" | "relative_error"} Metric
+ * @typedef {"probability_error" | "cosine_distance" | "relative_error" | "kl_divergence"} Metric
  * @typedef {import("./tensors.js").Tensor} Tensor
  * @typedef {import("./types.js").Tensors} Tensors
  */
@@ -19,7 +19,14 @@ const measures = {
   probability_error: measureMaximum,
   cosine_distance: measureCosine,
   relative_error: measureRelative,
+  kl_divergence: measureDivergence,
 };
+
+/** Where a metric is for some outputs only: the others are for people to read. @type {Partial<Record<Metric, string[]>>} */
+const compared = { kl_divergence: ["top_logprobs"] };
+
+/** A probability of nothing at all would make the divergence infinite. */
+const restFloor = 1e-9;
 
 /**
  * The worst error over samples and outputs.
@@ -33,19 +40,21 @@ export function measureParity(metric, expected, actual) {
     throw new KitError("bad-manifest", `The parity metric "${metric}" is not known.`);
   if (expected.length !== actual.length) return Infinity;
   const errors = expected.flatMap((outputs, sample) =>
-    Object.entries(outputs).map(([name, tensor]) => measureOutput(measures[metric], tensor, actual[sample][name])),
+    (compared[metric] ?? Object.keys(outputs)).map((name) =>
+      measureOutput(measures[metric], outputs[name], actual[sample][name]),
+    ),
   );
   return Math.max(0, ...errors);
 }
 
 /**
  * @param {(wanted: Float64Array, given: Float64Array, shape: number[]) => number} measure
- * @param {Tensor} expected
+ * @param {Tensor | undefined} expected
  * @param {Tensor | undefined} actual
  * @returns {number}
  */
 function measureOutput(measure, expected, actual) {
-  if (!actual || String(expected.shape) !== String(actual.shape)) return Infinity;
+  if (!expected || !actual || String(expected.shape) !== String(actual.shape)) return Infinity;
   if (!expected.dtype.startsWith("float")) return shareUnequal(expected.data, actual.data);
   const wanted = widen(expected);
   const given = widen(actual);
@@ -116,6 +125,30 @@ function measureRelative(wanted, given) {
   }
   const count = Math.max(1, wanted.length);
   return Math.sqrt(errorSquares / count) / Math.max(Math.sqrt(wantedSquares / count), smallestRms);
+}
+
+/**
+ * @param {Float64Array} wanted  log-probabilities, one row a position
+ * @param {Float64Array} given
+ * @param {number[]} shape
+ * @returns {number} the mean divergence in nats; the tokens not asked for are one more bucket, with what is left
+ */
+function measureDivergence(wanted, given, shape) {
+  const width = shape.at(-1) ?? 1;
+  const rows = wanted.length / width;
+  let sum = 0;
+  for (let start = 0; start < wanted.length; start += width) {
+    let [wantedRest, givenRest] = [1, 1];
+    for (let index = start; index < start + width; index++) {
+      const likely = Math.exp(wanted[index]);
+      sum += likely * (wanted[index] - given[index]);
+      wantedRest -= likely;
+      givenRest -= Math.exp(given[index]);
+    }
+    wantedRest = Math.max(wantedRest, restFloor);
+    sum += wantedRest * Math.log(wantedRest / Math.max(givenRest, restFloor));
+  }
+  return rows ? Math.max(0, sum / rows) : 0;
 }
 
 /**

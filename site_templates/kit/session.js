@@ -14,6 +14,7 @@
  */
 
 import { KitError, describeError } from "./errors.js";
+import { wrapGlue } from "./ort-instance.js";
 import { fromOrtTensor, toOrtTensor } from "./tensors.js";
 
 /** More threads than this have not paid off in wasm. */
@@ -42,7 +43,7 @@ export async function startRuntime(build, runtimeUrl, wasmBinary, threads) {
   ort.env.logLevel = "error";
   ort.env.wasm.numThreads = threads;
   ort.env.wasm.wasmBinary = wasmBinary;
-  ort.env.wasm.wasmPaths = { mjs: new URL(build.glue, runtimeUrl).href };
+  ort.env.wasm.wasmPaths = { mjs: wrapGlue(new URL(build.glue, runtimeUrl).href) };
   return ort;
 }
 
@@ -51,10 +52,12 @@ export class Session {
   /**
    * @param {Ort} ort
    * @param {import("onnxruntime-common").InferenceSession} session
+   * @param {Backend} backend
    */
-  constructor(ort, session) {
+  constructor(ort, session, backend) {
     this.ort = ort;
     this.session = session;
+    this.backend = backend;
   }
 
   /**
@@ -69,7 +72,7 @@ export class Session {
       const options = { executionProviders: [backend], externalData, logSeverityLevel: /** @type {const} */ (3) };
       const session = await ort.InferenceSession.create(graph, options);
       ort.env.wasm.wasmBinary = undefined; // compiled by now: let its 14 to 27 MB go
-      return new Session(ort, session);
+      return new Session(ort, session, backend);
     } catch (error) {
       throw new KitError("session", `ONNX Runtime could not load the model on ${backend}: ${describeError(error)}`, {
         cause: error,

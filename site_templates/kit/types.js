@@ -23,6 +23,7 @@
  * @property {Span | null} [scales]
  * @property {"float32" | "float16"} scales_dtype
  * @property {Span | null} [zero_points]
+ * @property {Span | null} [offsets]  scales_dtype, one a block; where given, value = q * scale + offset
  *
  * @typedef {{file: string, expanded_bytes: number, expand: Expansion[]}} BackendGraph
  * @typedef {{metric: import("./parity.js").Metric, value: number, threshold: number, max_abs_error: number}} Parity
@@ -55,7 +56,7 @@
  *
  * @typedef {"jspi" | "asyncify" | "wasm"} BuildName
  * @typedef {{module: string, glue: string, wasm: File}} RuntimeBuild
- * @typedef {{onnxruntime_web: string, builds: Record<BuildName, RuntimeBuild>, tokenizers: string}} Runtime
+ * @typedef {{onnxruntime_web: string, builds: Record<BuildName, RuntimeBuild>, tokenizers: string, jinja: string}} Runtime
  *
  * @typedef {{vendor: string, architecture: string, description: string, software: boolean}} Adapter
  *
@@ -88,6 +89,39 @@
  * @typedef {{origin: string, samples: GoldenSample[]}} Golden
  * @typedef {{outputs: Tensors, timeMs: number} & Record<string, any>} Answer
  * @typedef {{dispatches: number, submits: number, maps: number, bytesRead: number}} Stats
+ *
+ * @typedef {object} GenerationSettings  settings.generation of a text-generation model
+ * @property {number} layers
+ * @property {number} kv_heads
+ * @property {number} head_size
+ * @property {number} vocabulary
+ * @property {number} context_length  tokens
+ * @property {number | null} bos_token_id
+ * @property {number[]} eos_token_ids
+ * @property {boolean} add_bos
+ * @property {string} chat_template
+ * @property {"float32" | "float16"} cache_dtype
+ * @property {Partial<import("./generation/sampler.js").Sampling> & {max_tokens?: number}} [defaults]
+ *
+ * @typedef {{role: "system" | "user" | "assistant", content: string}} ChatMessage
+ *
+ * @typedef {object} GenerationRequest  what the page sends to the worker
+ * @property {ChatMessage[]} messages
+ * @property {Partial<import("./generation/sampler.js").Sampling>} sampling  what is left out comes from the model's defaults
+ * @property {string[]} stop
+ * @property {number | null} maxTokens
+ *
+ * @typedef {{promptTokens: number, cachedTokens: number}} GenerationStart
+ *
+ * @typedef {object} GenerationTimings
+ * @property {number} firstTokenMs  from the worker taking up the request to its first token
+ * @property {number} tokensPerSecond  of the tokens after the first; 0 while there are none
+ * @property {number} promptTokens
+ * @property {number} cachedTokens  those of the prompt that an earlier turn had left in the cache
+ * @property {number} completionTokens
+ * @property {number} contextLength
+ *
+ * @typedef {{finishReason: "stop" | "length" | "aborted", timings: GenerationTimings}} GenerationEnd
  *
  * @typedef {object} StartParams  what the worker needs to load one pair
  * @property {Manifest} manifest

@@ -7,11 +7,13 @@ const browserTimers = { set: (action, ms) => setInterval(action, ms), clear: (ti
 
 /**
  * How long nothing may move, in milliseconds. A download shows every byte. A GPU shows each batch it finishes, but a
- * software adapter can spend minutes on one. Plain wasm works in silence: there only the hopeless case is caught.
+ * software adapter can spend minutes on one. Plain wasm works in silence: there only the hopeless case is caught. A
+ * chat template is a program from elsewhere, which may never end; turning the conversation into tokens is quick.
  */
 export const quietLimitsMs = Object.freeze({
   probe: 30_000,
   download: 60_000,
+  prompt: 10_000,
   webgpu: 120_000,
   software: 600_000,
   wasm: 900_000,

@@ -4,6 +4,7 @@
  *
  * @typedef {import("./types.js").StartParams} StartParams
  * @typedef {import("./protocol.js").Request} Request
+ * @typedef {import("./protocol.js").Cancel} Cancel
  * @typedef {import("./protocol.js").WorkerMessage} WorkerMessage
  */
 
@@ -83,13 +84,37 @@ function loadedModel() {
   return model;
 }
 
-/** @type {Record<import("./protocol.js").Method, (params: any) => unknown>} */
+/** What can be ended early, by the request's id. @type {Map<number, AbortController>} */
+const running = new Map();
+
+/**
+ * @param {import("./types.js").GenerationRequest} request
+ * @param {number} id
+ * @returns {Promise<import("./types.js").GenerationEnd>}
+ */
+async function generate(request, id) {
+  const controller = new AbortController();
+  running.set(id, controller);
+  try {
+    return await loadedModel().generate(request, {
+      onAlive: () => send({ kind: "pulse" }),
+      onStart: (start) => send({ kind: "piece", id, piece: { start } }),
+      onText: (text) => send({ kind: "piece", id, piece: { text } }),
+      signal: controller.signal,
+    });
+  } finally {
+    running.delete(id);
+  }
+}
+
+/** @type {Record<import("./protocol.js").Method, (params: any, id: number) => unknown>} */
 const methods = {
   probe: () => device,
   start,
   run: (input) => loadedModel().run(input),
   golden: () => loadedModel().golden(),
   stats: () => stats,
+  generate,
 };
 
 /**
@@ -97,11 +122,15 @@ const methods = {
  */
 async function answer({ id, method, params }) {
   try {
-    const result = await methods[method](params);
+    const result = await methods[method](params, id);
     send({ kind: "result", id, result }, collectBuffers(result));
   } catch (error) {
-    send({ kind: "error", id, error: packError(error, method === "run" ? "run" : "session") });
+    send({ kind: "error", id, error: packError(error, method === "run" || method === "generate" ? "run" : "session") });
   }
 }
 
-self.addEventListener("message", (event) => answer(event.data));
+self.addEventListener("message", ({ data }) => {
+  const message = /** @type {Request | Cancel} */ (data);
+  if (message.method === "cancel") running.get(message.id)?.abort();
+  else answer(message);
+});

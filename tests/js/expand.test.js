@@ -188,6 +188,49 @@ test("float16 data: every one of the 65,536 values, straight and transposed", ()
   }
 });
 
+for (const bits of /** @type {const} */ ([4, 8])) {
+  for (const halfScales of [false, true]) {
+    for (const transpose of [false, true]) {
+      const kind = `${bits} bits, ${halfScales ? "float16" : "float32"}, ${transpose ? "transposed" : "straight"}`;
+      test(`offsets instead of zero points: ${kind}`, () => {
+        for (const shape of shapes) {
+          const { values, weights, spans } = packOffsets({ ...shape, bits, halfScales });
+          const expected = Float32Array.from(flatten(values, transpose));
+          const dtype = halfScales ? "float16" : "float32";
+          const expansion = describe({ ...shape, bits, transpose, scales_dtype: dtype, ...spans });
+          const expanded = expandWeights(weights, [expansion], 16 + expected.byteLength);
+          assert.deepEqual(new Float32Array(expanded.buffer, 16), expected, JSON.stringify(shape));
+        }
+      });
+    }
+  }
+}
+
+/**
+ * Value = q * scale + offset, in float32 as the GGUF's own readers calculate it, number by number.
+ * @param {{rows: number, columns: number, bits: 4 | 8, blockSize: number, halfScales: boolean}} options
+ */
+function packOffsets({ rows, columns, bits, blockSize, halfScales }) {
+  const random = makeRandom(rows + columns + bits);
+  const blocks = Math.ceil(columns / blockSize);
+  const levels = Uint8Array.from({ length: rows * blocks * blockSize }, () => random(2 ** bits));
+  const draw = () => (halfScales ? 0x1c00 + random(0x400) + 0x8000 * random(2) : (random(1000) - 500) / 7000);
+  const stored = () => Array.from({ length: rows * blocks }, draw);
+  const [scales, offsets] = [stored(), stored()].map((all) => (halfScales ? Uint16Array.from(all) : Float32Array.from(all)));
+  const read = (/** @type {number} */ bits) => (halfScales ? readHalf(bits) : bits);
+  const values = Array.from({ length: rows }, (_, row) =>
+    Float32Array.from({ length: columns }, (_, column) => {
+      const index = row * blocks + Math.floor(column / blockSize);
+      const level = levels[row * blocks * blockSize + column];
+      return Math.fround(Math.fround(level * read(scales[index])) + read(offsets[index]));
+    }),
+  );
+  const data = bits === 8 ? levels : Uint8Array.from({ length: levels.length / 2 }, (_, at) => levels[2 * at] + 16 * levels[2 * at + 1]);
+  const parts = new Parts();
+  const spans = { data: parts.add(data), scales: parts.add(scales), offsets: parts.add(offsets), zero_points: null };
+  return { values, weights: Uint8Array.from(parts.bytes), spans };
+}
+
 test("several tensors share one expanded.bin, and progress is told in bytes", () => {
   const first = packBlocks({ rows: 4, columns: 32, bits: 4, blockSize: 32, zeroPoints: false });
   const expansion = describe({ rows: 4, columns: 32, bits: 4, blockSize: 32, ...first.spans });
@@ -218,6 +261,8 @@ test("a manifest that does not fit its weights is refused by name", () => {
     [{ rows: 3 }, /part of w should have/],
     [{ data: { offset: 1e6, bytes: 64 } }, /part of w should have/],
     [{ scales: null }, /w has no scales/],
+    [{ offsets: { offset: 0, bytes: 8 } }, /part of w should have/],
+    [{ offsets: spans.scales, zero_points: spans.scales }, /both offsets and zero points/],
     [{ offset: 20 }, /expansion of w .*does not fit/],
     [{ offset: 17 }, /expansion of w .*does not fit/],
   ];

@@ -302,3 +302,67 @@ test("timings and progress of the pair in use", async () => {
   assert.ok(readyMs >= 0);
   assert.equal(model.threads, 2);
 });
+
+const hello = { messages: [{ role: "user", content: "Hi" }] };
+const timingsOfOne = {
+  ...{ firstTokenMs: 1, tokensPerSecond: 2, promptTokens: 3 },
+  ...{ cachedTokens: 0, completionTokens: 1, contextLength: 9 },
+};
+
+/** Says "Hi" and waits for a cancel before it ends, as a worker in the middle of an answer. @type {Behaviour} */
+const talk = (worker, request) => {
+  if (/** @type {string} */ (request.method) === "cancel") {
+    return worker.answer(request, { finishReason: "aborted", timings: timingsOfOne });
+  }
+  if (request.method !== "generate") return answerWell(worker, request);
+  worker.say({ kind: "piece", id: request.id, piece: { start: { promptTokens: 3, cachedTokens: 0 } } });
+  worker.say({ kind: "piece", id: request.id, piece: { text: "Hi" } });
+};
+
+test("a generation: its pieces come as chunks, and its timings are the model's", async () => {
+  const model = await openModel();
+  ScriptedWorker.behave = (worker, request) => {
+    talk(worker, request);
+    if (request.method === "generate") worker.answer(request, { finishReason: "stop", timings: timingsOfOne });
+  };
+  const { choices, usage } = await model.chat.completions.create(hello);
+  assert.equal(choices[0].message.content, "Hi");
+  assert.equal(usage.total_tokens, 4);
+  assert.equal(model.timings.tokensPerSecond, 2);
+});
+
+test("an abort is passed on to the worker, and the next generation waits until that has stopped", async () => {
+  const model = await openModel();
+  ScriptedWorker.behave = (worker, request) =>
+    /** @type {string} */ (request.method) === "cancel" ? undefined : talk(worker, request);
+  const controller = new AbortController();
+  const first = await model.chat.completions.create({ ...hello, stream: true, signal: controller.signal });
+  const second = model.chat.completions.create({ ...hello, stream: true });
+  controller.abort();
+  for await (const _ of first);
+  await settle();
+  const worker = latest();
+  assert.deepEqual(worker.requests.slice(-2).map(({ method }) => method), ["generate", "cancel"]);
+  assert.equal(worker.requests.at(-1)?.id, worker.requests.at(-2)?.id);
+  ScriptedWorker.behave = talk;
+  worker.answer(/** @type {Request} */ (worker.requests.at(-2)), { finishReason: "aborted", timings: timingsOfOne });
+  for await (const { choices } of await second) if (choices[0].delta.content) break;
+  assert.equal(worker.requests.filter(({ method }) => method === "generate").length, 2);
+});
+
+test("a worker that dies in the middle of a sentence: the loop gets what was said, then the error", async () => {
+  const model = await openModel();
+  ScriptedWorker.behave = talk;
+  const stream = await model.chat.completions.create({ ...hello, stream: true });
+  latest().say({ kind: "lost", reason: "unplugged" });
+  let said = "";
+  await assert.rejects(
+    async () => {
+      for await (const { choices } of stream) said += choices[0].delta.content ?? "";
+    },
+    { code: "device-lost" },
+  );
+  assert.equal(said, "Hi");
+  ScriptedWorker.behave = answerWell;
+  assert.equal((await model.run(5)).echo, 5);
+});

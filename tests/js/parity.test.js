@@ -69,6 +69,29 @@ for (const metric of metrics) {
   });
 }
 
+/** @param {number[][]} rowsOf probabilities */
+const asked = (...rowsOf) => ({
+  top_logprobs: fromNumbers("float32", [rowsOf.length, rowsOf[0].length], rowsOf.flat().map(Math.log)),
+  top_ids: fromNumbers("int32", [rowsOf.length, 1], rowsOf.map((_, index) => index)),
+});
+
+test("kl_divergence is the mean over positions, with all other tokens as one bucket; ids are not compared", () => {
+  const divergence = 0.5 * Math.log(0.5 / 0.4) + 0.25 * Math.log(0.25 / 0.2) + 0.25 * Math.log(0.25 / 0.4);
+  near(measureParity("kl_divergence", [asked([0.5, 0.25])], [asked([0.4, 0.2])]), divergence);
+  near(measureParity("kl_divergence", [asked([0.5, 0.25], [0.9, 0.05])], [asked([0.4, 0.2], [0.9, 0.05])]), divergence / 2);
+  const same = asked([0.5, 0.25]);
+  near(measureParity("kl_divergence", [same], [{ ...same, top_ids: fromNumbers("int32", [1, 1], [9]) }]), 0);
+});
+
+test("kl_divergence: what must never pass", () => {
+  const good = asked([0.5, 0.25]);
+  for (const bad of [{}, asked([0.5, NaN]), asked([0.5, 0]), asked([0.5]), asked([0.5, 0.25], [0.5, 0.25])]) {
+    assert.equal(measureParity("kl_divergence", [good], [bad]), Infinity);
+  }
+  assert.equal(measureParity("kl_divergence", [good], []), Infinity);
+  assert.ok(Number.isFinite(measureParity("kl_divergence", [asked([1, 1e-12])], [asked([0.5, 0.5])])), "a full bucket");
+});
+
 test("an unknown metric is an error, not a pass", () => {
   assert.throws(() => measureParity(/** @type {any} */ ("constructor"), [], []), { code: "bad-manifest" });
 });

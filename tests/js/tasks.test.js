@@ -57,6 +57,8 @@ const tokenizerJson = {
   },
 };
 
+/** @param {string} name */
+const findPlain = (name) => /** @type {import("../../site_templates/kit/task.js").PlainTask} */ (findTask(name));
 const asBytes = (/** @type {unknown} */ value) => new TextEncoder().encode(JSON.stringify(value));
 /** @type {import("../../site_templates/kit/task.js").TaskContext} */
 let context;
@@ -71,7 +73,7 @@ before(async () => {
 });
 
 test("feature-extraction: tokenized, cut to max_length with its special tokens, padded to the longest", () => {
-  const { encode } = findTask("feature-extraction");
+  const { encode } = findPlain("feature-extraction");
   const { input_ids: ids, attention_mask: mask } = encode({ text: ["A cat", "a cat sat a dog sat", ""] }, context);
   assert.deepEqual([ids.dtype, ids.shape, mask.shape], ["int64", [3, 5], [3, 5]]);
   assert.deepEqual(Array.from(ids.data, Number), [2, 4, 5, 3, 0, 2, 4, 5, 7, 3, 2, 3, 0, 0, 0]);
@@ -79,7 +81,7 @@ test("feature-extraction: tokenized, cut to max_length with its special tokens, 
 });
 
 test("feature-extraction: a batch is no wider than its longest sentence", () => {
-  const { encode } = findTask("feature-extraction");
+  const { encode } = findPlain("feature-extraction");
   assert.deepEqual(encode({ text: ["cat"] }, context).input_ids.shape, [1, 3]);
 });
 
@@ -104,20 +106,20 @@ test("feature-extraction: padding on the left where the tokenizer says so", () =
 });
 
 test("feature-extraction: one embedding a sentence", () => {
-  const { decode } = findTask("feature-extraction");
+  const { decode } = findPlain("feature-extraction");
   const { embeddings } = decode({ embedding: fromNumbers("float32", [2, 3], [1, 2, 3, 4, 5, 6]) }, context);
   assert.deepEqual(embeddings, [Float32Array.of(1, 2, 3), Float32Array.of(4, 5, 6)]);
 });
 
 test("feature-extraction: what is no list of sentences", () => {
-  const { encode } = findTask("feature-extraction");
+  const { encode } = findPlain("feature-extraction");
   for (const input of [null, {}, { text: "one" }, { text: [] }, { text: [1] }]) {
     assert.throws(() => encode(input, context), { code: "bad-input", message: /list of one or more sentences/ });
   }
 });
 
 test("image-classification: ImageData and tensors give the same pixels", () => {
-  const { encode } = findTask("image-classification");
+  const { encode } = findPlain("image-classification");
   const data = Uint8ClampedArray.from({ length: 24 }, (_, index) => index * 10);
   const fromCanvas = encode({ image: { width: 3, height: 2, data } }, context).image;
   assert.deepEqual(fromCanvas, { dtype: "uint8", shape: [2, 3, 4], data: Uint8Array.from(data) });
@@ -125,7 +127,7 @@ test("image-classification: ImageData and tensors give the same pixels", () => {
 });
 
 test("image-classification: what is no picture", () => {
-  const { encode } = findTask("image-classification");
+  const { encode } = findPlain("image-classification");
   const cases = [
     null,
     { image: null },
@@ -137,7 +139,7 @@ test("image-classification: what is no picture", () => {
 });
 
 test("image-classification: labels best first, ties in class order, names where there are any", () => {
-  const { decode } = findTask("image-classification");
+  const { decode } = findPlain("image-classification");
   const manifest = makeManifest([], { settings: { labels: ["zero", "one", "two"] } });
   const { labels } = decode(
     { probabilities: fromNumbers("float32", [1, 4], [0.25, 0.125, 0.25, 0.375]) },
@@ -151,7 +153,7 @@ test("image-classification: labels best first, ties in class order, names where 
 });
 
 test("tensor: inputs are checked against the interface by name, dtype and shape", () => {
-  const { encode, decode } = findTask("tensor");
+  const { encode, decode } = findPlain("tensor");
   const inputs = [
     { name: "x", dtype: "float32", shape: ["n", 2] },
     { name: "flag", dtype: "bool", shape: [] },
@@ -179,6 +181,6 @@ test("tensor: inputs are checked against the interface by name, dtype and shape"
 test("an unknown task names those that there are", () => {
   assert.throws(() => findTask("constructor"), {
     code: "bad-manifest",
-    message: /Known: feature-extraction, image-classification, tensor/,
+    message: /Known: feature-extraction, image-classification, tensor, text-generation/,
   });
 });

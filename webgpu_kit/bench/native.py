@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from webgpu_kit.artifacts import Array, PackedTensor, Tensors
+from webgpu_kit.artifacts import Array, PackedTensor, Run, Sample, Tensors
 from webgpu_kit.browser.patience import Stopwatch
 from webgpu_kit.errors import CheckError
 from webgpu_kit.golden_file import RecordedSample, decode_tensor, decode_tensors
 from webgpu_kit.manifest import MANIFEST_PATH, Expansion, File, Manifest, Span, VariantEntry
 from webgpu_kit.packing import expand_tensor
 from webgpu_kit.report import NativeEntry
+from webgpu_kit.tasks import TASKS
 
 MIN_RUNS, MAX_RUNS, BUDGET_S = 3, 50, 3.0
 
@@ -24,21 +25,26 @@ MIN_RUNS, MAX_RUNS, BUDGET_S = 3, 50, 3.0
 def time_native(site: Path, manifest: Manifest, variant: VariantEntry, sample: RecordedSample) -> NativeEntry:
     """Time the graph that wasm loads on the CPU of this machine, with all its cores, on one golden sample."""
     try:
-        feeds = read_feeds(site, manifest, sample)
+        task, given = TASKS[manifest.task], read_sample(site, manifest, sample)
     except ImportError as error:
         return NativeEntry(reason=f"tokenizing text needs {error.name}: pip install 'webgpu-kit[export]'")
     threads = os.cpu_count() or 1
     with TemporaryDirectory(prefix="webgpu-kit-") as folder:
-        session = open_session(site, variant, Path(folder), threads)
-        session.run(None, feeds)
+        run = _wrap_session(open_session(site, variant, Path(folder), threads))
+        task.respond(run, given, manifest.settings)
         times_ms: list[float] = []
         clock = Stopwatch()
         while len(times_ms) < MIN_RUNS or (len(times_ms) < MAX_RUNS and clock.seconds() < BUDGET_S):
-            run = Stopwatch()
-            session.run(None, feeds)
-            times_ms.append(run.seconds() * 1000)
-        del session  # it maps the weights: Windows does not delete a mapped file
+            lap = Stopwatch()
+            task.respond(run, given, manifest.settings)
+            times_ms.append(lap.seconds() * 1000)
+        del run  # its session maps the weights: Windows does not delete a mapped file
     return NativeEntry(median_ms=statistics.median(times_ms), fastest_ms=min(times_ms), threads=threads)
+
+
+def _wrap_session(session: Any) -> Run:
+    names = [output.name for output in session.get_outputs()]
+    return lambda feeds: dict(zip(names, session.run(names, feeds), strict=True))
 
 
 def open_session(site: Path, variant: VariantEntry, folder: Path, threads: int) -> Any:
@@ -77,13 +83,19 @@ def read_content(site: Path, file: File) -> bytes:
         raise CheckError(f"{error.filename}: {error.strerror}.", fix="build the site again") from error
 
 
-def read_feeds(site: Path, manifest: Manifest, sample: RecordedSample) -> Tensors:
-    """What the graph takes for a golden sample. Raises: ImportError if it is text and there is no tokenizer."""
-    if "text" in sample.input:
-        return _tokenize(site, manifest, sample.input["text"])
-    if "inputs" in sample.input:
-        return decode_tensors(sample.input["inputs"])
-    return {name: decode_tensor(tensor) for name, tensor in sample.input.items()}
+def read_sample(site: Path, manifest: Manifest, sample: RecordedSample) -> Sample:
+    """A golden sample, as the graph takes it. Raises: ImportError if it is text and there is no tokenizer."""
+    given: dict[str, Any] = dict(sample.input)
+    if "text" in given:
+        feeds = _tokenize(site, manifest, given["text"])
+    elif "token_ids" in given:
+        feeds = {"input_ids": np.array([given["token_ids"]], dtype=np.int64)}
+        given["ask"] = decode_tensor(given["ask"])
+    elif "inputs" in given:
+        feeds = decode_tensors(given["inputs"])
+    else:
+        feeds = {name: decode_tensor(tensor) for name, tensor in given.items()}
+    return Sample(input=given, feeds=feeds, outputs=sample.outputs)
 
 
 def _tokenize(site: Path, manifest: Manifest, text: list[str]) -> Tensors:
@@ -109,7 +121,8 @@ def _read_packed(weights: bytes, step: Expansion) -> PackedTensor:
         )
 
     data = read(step.data, "float16" if step.kind == "float16" else "uint8")
-    scales, zero_points = read(step.scales, step.scales_dtype), read(step.zero_points, "uint8")
+    scales, offsets = read(step.scales, step.scales_dtype), read(step.offsets, step.scales_dtype)
+    zero_points = read(step.zero_points, "uint8")
     assert data is not None
     return PackedTensor(
         name=step.name,
@@ -123,4 +136,5 @@ def _read_packed(weights: bytes, step: Expansion) -> PackedTensor:
         data=data.reshape(step.rows, -1),
         scales=None if scales is None else scales.reshape(step.rows, -1),
         zero_points=None if zero_points is None else zero_points.reshape(step.rows, -1),
+        offsets=None if offsets is None else offsets.reshape(step.rows, -1),
     )

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from webgpu_kit.artifacts import Golden, Graph, Progress, Sample, Source, Tensors
-from webgpu_kit.errors import ExportError, KitError, first_line
-from webgpu_kit.export import from_torch
+from webgpu_kit.artifacts import Golden, Graph, Progress, Source, Tensors
+from webgpu_kit.errors import ExportError, RecipeError, first_line
+from webgpu_kit.export import decoder, from_gguf, from_torch
+from webgpu_kit.export.golden import record_golden
 from webgpu_kit.interface import read_interface
-from webgpu_kit.manifest import Interface
 from webgpu_kit.recipe import Recipe
 from webgpu_kit.tasks import TASKS, Original, Task
 from webgpu_kit.tasks.image_classification import looks_like_probabilities
 
-if TYPE_CHECKING:
-    pass
-
 
 def decide_task(source: Source, recipe: Recipe) -> Task:
-    """The recipe's task; else `tensor` for an `.onnx` file or module, and what the config says for a folder."""
+    """The recipe's task; else `tensor` for an `.onnx` file or module, `text-generation` for GGUF, a folder's own."""
+    if source.kind == "gguf":
+        if recipe.task not in (None, "text-generation"):
+            raise RecipeError(
+                f"{recipe.where}: GGUF files are for the task 'text-generation', not '{recipe.task}'.",
+                fix="leave `task` out",
+            )
+        return TASKS["text-generation"]
     if recipe.task is not None:
         return TASKS[recipe.task]
     if source.kind in ("onnx", "module"):
@@ -34,15 +37,14 @@ def decide_task(source: Source, recipe: Recipe) -> Task:
 
 def export_graph(source: Source, recipe: Recipe, progress: Progress) -> Graph:
     """Bring the source to ONNX and record its golden. Raises ExportError, GraphError or RecipeError."""
-    if source.kind == "gguf":
-        raise ExportError(
-            f"{recipe.source}: GGUF files are not supported yet. Supported: .onnx files and Hugging Face folders.",
-            fix="give the model's Hugging Face folder or an .onnx file",
-        )
     task = decide_task(source, recipe)
     if source.kind == "onnx":
         return _take_onnx(source, recipe, task, progress)
     from_torch.require_packages()
+    if source.kind == "gguf":
+        return from_gguf.export_gguf(source, recipe, task, progress)
+    if task.name == "text-generation" and source.kind == "folder":
+        return decoder.export_decoder(source, recipe, task, progress)
     return _export_torch(source, recipe, task, progress)
 
 
@@ -65,7 +67,7 @@ def _take_onnx(source: Source, recipe: Recipe, task: Task, progress: Progress) -
         origin=f"onnxruntime {onnxruntime.__version__} CPUExecutionProvider",
         settings=settings,
     )
-    golden = _record_golden(original, recipe, task, progress)
+    golden = record_golden(original, recipe, task, progress)
     if task.name == "image-classification":
         settings = settings | {"softmax": not _gives_probabilities(original, golden)}
     return Graph(model=model, interface=interface, golden=golden, exporter="none", settings=settings)
@@ -100,39 +102,6 @@ def open_session(model: Path | bytes, recipe: Recipe) -> Any:
         ) from error
 
 
-def _record_golden(original: Original, recipe: Recipe, task: Task, progress: Progress) -> Golden:
-    progress(f"recording the golden with {original.origin}")
-    samples = []
-    for given in task.make_inputs(original, recipe):
-        try:
-            outputs = task.refer(given, original)
-        except KitError:
-            raise
-        except Exception as error:  # whatever the original framework raises on an input it cannot take
-            raise ExportError(
-                f"{recipe.where}: the original model fails on a sample input{_describe_shapes(given)}: "
-                f"{first_line(error)}",
-                fix=_suggest_shapes(original.interface),
-            ) from error
-        samples.append(Sample(input=given, feeds=task.encode(given, original), outputs=outputs))
-    return Golden(origin=original.origin, samples=tuple(samples))
-
-
-def _suggest_shapes(interface: Interface) -> str:
-    open_inputs = [spec for spec in interface.inputs if any(isinstance(dimension, str) for dimension in spec.shape)]
-    options = " ".join(f"--shape {spec.name}=" + ",".join(map(str, spec.shape)) for spec in open_inputs)
-    return (
-        f"give the shapes that it takes, with numbers for the names: {options}"
-        if options
-        else "check the model with onnx.checker"
-    )
-
-
-def _describe_shapes(given: Mapping[str, Any]) -> str:
-    tensors = given.get("inputs", {})
-    return " (" + ", ".join(f"{name} {list(value.shape)}" for name, value in tensors.items()) + ")" if tensors else ""
-
-
 def _export_torch(source: Source, recipe: Recipe, task: Task, progress: Progress) -> Graph:
     import torch
     import transformers
@@ -147,7 +116,7 @@ def _export_torch(source: Source, recipe: Recipe, task: Task, progress: Progress
     )
     if task.name == "tensor":
         original = Original(original.run, interface, original.origin, task.describe(interface, recipe))
-    golden = _record_golden(original, recipe, task, progress)
+    golden = record_golden(original, recipe, task, progress)
     exporter = f"transformers {transformers.__version__}" if source.kind == "folder" else f"torch {torch.__version__}"
     return Graph(
         model=model,

@@ -13,7 +13,10 @@ from webgpu_kit.tasks.feature_extraction import FEATURE_EXTRACTION
 from webgpu_kit.tasks.image_classification import IMAGE_CLASSIFICATION
 from webgpu_kit.tasks.task import Original, Task, TorchModel
 from webgpu_kit.tasks.tensor import TENSOR
+from webgpu_kit.tasks.text_generation import TEXT_GENERATION
 
-TASKS: dict[str, Task] = {task.name: task for task in (IMAGE_CLASSIFICATION, FEATURE_EXTRACTION, TENSOR)}
+TASKS: dict[str, Task] = {
+    task.name: task for task in (IMAGE_CLASSIFICATION, FEATURE_EXTRACTION, TEXT_GENERATION, TENSOR)
+}
 
 __all__ = ["TASKS", "Original", "Task", "TorchModel"]

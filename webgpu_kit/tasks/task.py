@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from webgpu_kit.artifacts import Source, Tensors
+from webgpu_kit.artifacts import Run, Sample, Source, Tensors
 from webgpu_kit.manifest import Dtype, Interface
 from webgpu_kit.recipe import Recipe
 
@@ -58,3 +58,5 @@ class Task:
     refer: Callable[[Mapping[str, Any], Original], Tensors]  # task-shaped input -> outputs of the prepared graph
     attach: Callable[[onnx.ModelProto, Mapping[str, Any]], onnx.ModelProto]
     page_settings: Callable[[Mapping[str, Any], Recipe], dict[str, Any]]
+    # A sample through the prepared graph, where that takes more than one run: with the graph's settings.
+    respond: Callable[[Run, Sample, Mapping[str, Any]], Tensors] = lambda run, sample, settings: run(sample.feeds)

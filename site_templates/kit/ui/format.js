@@ -64,9 +64,16 @@ export function formatShare(share) {
  * @returns {string} for example "1 value", "1,200 values"
  */
 export function formatCount(count, noun) {
+  return `${groupDigits(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/**
+ * @param {number} count
+ * @returns {string} for example "1,200"
+ */
+export function groupDigits(count) {
   // Not toLocaleString: its first use costs 16 ms of start-up, for these commas.
-  const digits = String(count).replace(/\B(?=(\d{3})+$)/g, ",");
-  return `${digits} ${noun}${count === 1 ? "" : "s"}`;
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
 /**

@@ -16,9 +16,12 @@ import { drawStrip } from "./strip.js";
  * @typedef {object} Settings
  * @property {string} manifest address of the manifest, from the page
  * @property {string} title
+ * @property {string} [name]
+ * @property {string} [system_prompt]
  * @property {"draw" | "photo"} [input]
  * @property {{path: string, label: string}[]} [samples]
  * @property {string[]} [sentences]
+ * @property {string[]} [prompts]
  * @property {Record<string, number[]>} [shapes]
  */
 
@@ -29,6 +32,9 @@ import { drawStrip } from "./strip.js";
  * @property {() => Promise<Model | null>} load null after a failure, which the visitor has been shown
  * @property {(input: Input) => Promise<Answer>} run notes the time; a failure is noted too, and thrown on
  * @property {(error: unknown, retry: () => void) => Promise<void>} showRunFailure in place of the answers, until a run works
+ * @property {(error: unknown) => void} noteFailure in the strip, for a page that has a place of its own for the rest
+ * @property {ReturnType<typeof drawStrip>["showWork"]} showWork
+ * @property {ReturnType<typeof drawStrip>["showFigures"]} showFigures
  */
 
 /** @returns {Shell} */
@@ -88,6 +94,9 @@ export function openShell() {
       }
     },
     showRunFailure: (error, retry) => fail("That did not work", error, retry),
+    noteFailure: (error) => strip.showFailure(asFailure(error)),
+    showWork: strip.showWork,
+    showFigures: strip.showFigures,
   };
 }
 

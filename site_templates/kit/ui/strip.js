@@ -15,6 +15,8 @@ import { shareOf } from "./loading.js";
  * @property {(progress: import("./loading.js").Progress) => void} showProgress
  * @property {(model: Model) => void} showModel
  * @property {(timeMs: number) => void} showRun
+ * @property {(words: string) => void} showWork what the model is doing right now; a failure before it is over
+ * @property {(figures: [caption: string, value: string][]) => void} showFigures in place of the time of the last run
  * @property {(failure: import("./shell.js").Failure) => void} showFailure
  */
 
@@ -32,11 +34,13 @@ export function drawStrip(strip) {
   const details = make("section", { id: "kit-details", class: "details", "aria-label": "Details", tabindex: -1, hidden: true });
   const more = make("span", { class: "strip-more" }, make("span", {}, "Details"));
   const bar = make("button", { type: "button", class: "strip-bar", "aria-expanded": "false", "aria-controls": "kit-details" });
-  bar.append(make("span", { class: "strip-lamp" }), state, backend.cell, variant.cell, time.cell, note, more);
+  const figures = make("span", { class: "strip-figures" }, time.cell);
+  bar.append(make("span", { class: "strip-lamp" }), state, backend.cell, variant.cell, figures, note, more);
   strip.append(details, line, bar);
   openOnClick(strip, bar, details);
   /** @type {Manifest | null} */
   let known = null;
+  let reason = "";
 
   /** @param {string} words @param {"loading" | "ready" | "failed"} lamp */
   const showState = (words, lamp) => {
@@ -63,12 +67,25 @@ export function drawStrip(strip) {
       backend.value.textContent = nameBackend(model.backend);
       backend.value.append(make("i", {}, describeEngine(model)));
       variant.value.textContent = model.variant;
-      note.textContent = model.reason;
+      reason = model.reason;
+      note.textContent = reason;
       fillDetails(details, model.manifest, model, null);
     },
     showRun(timeMs) {
       showState("Ready", "ready");
       time.value.textContent = formatTime(timeMs);
+    },
+    showWork(words) {
+      showState(words, "ready");
+      note.textContent = reason;
+    },
+    showFigures(shown) {
+      const cells = shown.map(([caption, words]) => {
+        const { cell, value } = makeCell("figure", caption);
+        value.textContent = words || "–";
+        return cell;
+      });
+      figures.replaceChildren(...cells);
     },
     showFailure(failure) {
       line.style.transform = "scaleX(0)";

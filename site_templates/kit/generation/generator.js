@@ -1,0 +1,107 @@
+/**
+ * The decode loop: from messages to text, token by token.
+ *
+ * @typedef {import("../types.js").GenerationRequest} GenerationRequest
+ * @typedef {import("../types.js").GenerationStart} GenerationStart
+ * @typedef {import("../types.js").GenerationEnd} GenerationEnd
+ * @typedef {import("../types.js").GenerationSettings} GenerationSettings
+ *
+ * @typedef {object} Listener  what the worker passes on to the page
+ * @property {() => void} onAlive
+ * @property {(start: GenerationStart) => void} onStart  the prompt fits, and is about to be read
+ * @property {(text: string) => void} onText
+ * @property {AbortSignal} signal
+ */
+
+import { Pace } from "./pace.js";
+import { Prompter } from "./prompter.js";
+import { Sampler, SamplerBuffers, plainSampling } from "./sampler.js";
+import { StopStrings, TextStream } from "./text-stream.js";
+import { yieldToMessages } from "./yield.js";
+
+/** One model that talks. One generation at a time: the page queues them. */
+export class Generator {
+  /**
+   * @param {import("./token-cache.js").TokenCache} cache
+   * @param {Prompter} prompter
+   * @param {GenerationSettings} settings
+   */
+  constructor(cache, prompter, settings) {
+    this.cache = cache;
+    this.prompter = prompter;
+    this.settings = settings;
+    this.ends = new Set(settings.eos_token_ids);
+    this.buffers = new SamplerBuffers(settings.vocabulary);
+  }
+
+  /**
+   * @param {GenerationRequest} request
+   * @param {Listener} listener
+   * @returns {Promise<GenerationEnd>}
+   */
+  async generate(request, listener) {
+    const pace = new Pace();
+    const prompt = this.prompter.makePrompt(request.messages, listener.onAlive);
+    const cachedTokens = this.cache.rollBack(prompt);
+    listener.onStart({ promptTokens: prompt.length, cachedTokens });
+    const finishReason = await this.#speak(request, prompt, listener, pace);
+    const { context_length: contextLength } = this.settings;
+    return { finishReason, timings: { ...pace.read(), promptTokens: prompt.length, cachedTokens, contextLength } };
+  }
+
+  /**
+   * @param {GenerationRequest} request
+   * @param {number[]} prompt
+   * @param {Listener} listener
+   * @param {Pace} pace
+   * @returns {Promise<GenerationEnd["finishReason"]>}
+   */
+  async #speak(request, prompt, { onText, signal }, pace) {
+    const sampling = { ...plainSampling, ...this.settings.defaults, ...request.sampling };
+    const sampler = new Sampler(sampling, prompt, this.buffers);
+    const text = new TextStream(this.prompter.tokenBytes, new StopStrings(request.stop));
+    const room = this.settings.context_length - prompt.length;
+    const limit = Math.min(request.maxTokens ?? this.settings.defaults?.max_tokens ?? Infinity, room);
+    const checkAbort = async () => {
+      await yieldToMessages();
+      signal.throwIfAborted();
+    };
+    try {
+      await checkAbort();
+      let logits = await this.cache.read(prompt.slice(this.cache.ids.length), checkAbort);
+      for (;;) {
+        const id = sampler.pick(logits);
+        pace.count();
+        if (this.ends.has(id)) return finish(text, onText, "stop");
+        say(text.push(id), onText);
+        if (text.stops.found) return "stop";
+        if (pace.tokens >= limit) return finish(text, onText, "length");
+        await checkAbort();
+        logits = await this.cache.read([id]);
+      }
+    } catch (error) {
+      if (signal.aborted && error === signal.reason) return "aborted";
+      throw error;
+    }
+  }
+}
+
+/**
+ * @param {string} text
+ * @param {(text: string) => void} onText
+ */
+function say(text, onText) {
+  if (text) onText(text);
+}
+
+/**
+ * @template {string} T
+ * @param {TextStream} text
+ * @param {(text: string) => void} onText
+ * @param {T} reason
+ * @returns {T}
+ */
+function finish(text, onText, reason) {
+  say(text.finish(), onText);
+  return reason;
+}

@@ -1,0 +1,54 @@
+/**
+ * Task `text-generation`: a model that talks. It keeps its conversation's cache, so it is opened once, and answers
+ * through `generate`; `run` scores given tokens, for the golden.
+ *
+ * @typedef {import("../types.js").Tensors} Tensors
+ * @typedef {import("../task.js").TaskContext} TaskContext
+ */
+
+import { KitError } from "../errors.js";
+import { ChatTemplate, readSpecialTokens } from "../generation/chat-template.js";
+import { DecoderShape } from "../generation/decoder-shape.js";
+import { Generator } from "../generation/generator.js";
+import { GpuDecoder } from "../generation/gpu-decoder.js";
+import { findPartLength } from "../generation/part-length.js";
+import { Prompter } from "../generation/prompter.js";
+import { checkScoreInput, scoreTokens } from "../generation/score.js";
+import { readGenerationSettings } from "../generation/settings.js";
+import { TokenBytes } from "../generation/token-bytes.js";
+import { TokenCache } from "../generation/token-cache.js";
+import { WasmDecoder } from "../generation/wasm-decoder.js";
+
+/**
+ * @param {import("../session.js").Session} session
+ * @param {TaskContext} context
+ * @returns {Promise<import("../task.js").Speaker>}
+ */
+export async function open(session, { manifest, tokenizer, tokenizerConfig, jinjaUrl }) {
+  const settings = readGenerationSettings(manifest);
+  if (!tokenizer) throw new KitError("bad-manifest", "This model has no tokenizer.json and tokenizer_config.json.");
+  /** @type {typeof import("@huggingface/jinja")} */
+  const jinja = await import(/** @type {string} */ (jinjaUrl));
+  const template = new ChatTemplate(jinja, settings.chat_template, readSpecialTokens(tokenizerConfig));
+  const cache = await openCache(session, settings);
+  const generator = new Generator(cache, new Prompter(tokenizer, new TokenBytes(tokenizer), template, settings), settings);
+  return {
+    run: (input) => scoreTokens(cache, checkScoreInput(input, settings)),
+    generate: (request, listener) => generator.generate(request, listener),
+  };
+}
+
+/**
+ * @param {import("../session.js").Session} session
+ * @param {import("../types.js").GenerationSettings} settings
+ * @returns {Promise<TokenCache>}
+ */
+async function openCache(session, settings) {
+  const { context_length: contextLength, vocabulary } = settings;
+  const shape = new DecoderShape(settings);
+  if (session.backend === "wasm") return new TokenCache(WasmDecoder.open(session, shape), contextLength);
+  const decoder = await GpuDecoder.open(session, shape);
+  const { subgroupMinSize } = decoder.device.adapterInfo ?? {};
+  const partLength = await findPartLength(decoder, { vocabulary, contextLength, subgroupMinSize });
+  return new TokenCache(decoder, contextLength, partLength);
+}

@@ -1,0 +1,21 @@
+/** What the strip says about the last answer: speed, first token, context, memory. */
+
+import { formatBytes, formatTime } from "./kit/ui/format.js";
+import { describeContext, measureContext } from "./context.js";
+import { formatSpeed } from "./turn.js";
+
+/**
+ * @param {import("./kit/ui/shell.js").Shell} shell
+ * @param {import("./kit/ui/shell.js").Model | null} model null before it is ready
+ * @param {import("./chat-types.js").Message[]} messages of the chat that is open
+ */
+export function showFigures(shell, model, messages) {
+  const figures = messages.findLast((message) => message.figures)?.figures;
+  const memoryBytes = model?.manifest.variants.find(({ name }) => name === model.variant)?.memory_bytes;
+  shell.showFigures([
+    ["Tokens/s", figures?.tokensPerSecond ? formatSpeed(figures.tokensPerSecond) : ""],
+    ["First token", figures ? formatTime(figures.firstTokenMs) : ""],
+    ["Context", describeContext(measureContext(messages))],
+    ["Memory", memoryBytes ? formatBytes(memoryBytes) : ""],
+  ]);
+}

@@ -1,0 +1,138 @@
+/** The parts of the chat page that need no browser: what is kept of chats, and what the model is sent of them. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ConversationStore, makeConversation, nameOf } from "../../site_templates/pages/text-generation/conversations.js";
+import { generateAnswer, isContextFull, listMessages } from "../../site_templates/pages/text-generation/generation.js";
+
+/** @typedef {import("../../site_templates/pages/text-generation/chat-types.js").Message} Message */
+
+/** A storage with room for so many characters. @param {number} [room] */
+function makeStorage(room = Infinity) {
+  /** @type {Map<string, string>} */
+  const values = new Map();
+  return {
+    values,
+    getItem: (/** @type {string} */ key) => values.get(key) ?? null,
+    removeItem: (/** @type {string} */ key) => void values.delete(key),
+    setItem(/** @type {string} */ key, /** @type {string} */ value) {
+      const taken = [...values].reduce((sum, [name, text]) => sum + (name === key ? 0 : text.length), 0);
+      if (taken + value.length > room) throw new DOMException("No room.", "QuotaExceededError");
+      values.set(key, value);
+    },
+  };
+}
+
+/** @param {string} system @param {...string} contents questions and answers in turn */
+function makeChat(system, ...contents) {
+  /** @type {Message[]} */
+  const messages = contents.map((content, index) => ({ role: index % 2 ? "assistant" : "user", content }));
+  return { ...makeConversation(system), messages };
+}
+
+test("a chat comes back as it was written, newest first in the list", () => {
+  const store = new ConversationStore(makeStorage(), "tiny");
+  const older = { ...makeChat("Be brief.", "Hello", "Hi"), updatedMs: 1 };
+  const newer = { ...makeChat("", "Second"), updatedMs: 2 };
+  assert.ok(store.write(older) && store.write(newer));
+  assert.deepEqual(store.read(older.id), older);
+  assert.deepEqual(store.list().map(({ name }) => name), ["Second", "Hello"]);
+  store.delete(newer.id);
+  assert.equal(store.read(newer.id), null);
+  assert.deepEqual(store.list().map(({ id }) => id), [older.id]);
+});
+
+test("two models on one host keep their chats apart", () => {
+  const storage = makeStorage();
+  new ConversationStore(storage, "one").write(makeChat("", "Hello"));
+  assert.deepEqual(new ConversationStore(storage, "two").list(), []);
+});
+
+test("a full storage is told, and so is one that is not there", () => {
+  const store = new ConversationStore(makeStorage(400), "tiny");
+  assert.ok(store.write(makeChat("", "short")));
+  assert.equal(store.write(makeChat("", "x".repeat(400))), false);
+  assert.equal(store.problem, "full");
+  assert.equal(new ConversationStore(null, "tiny").problem, "blocked");
+});
+
+test("what this page did not write is no chat", () => {
+  const storage = makeStorage();
+  const store = new ConversationStore(storage, "tiny");
+  const prefix = "webgpu-kit/chat/tiny/chats";
+  storage.values.set(prefix, '[{"id": "a"}, {"id": "b", "name": "B", "updatedMs": 1}, null]');
+  storage.values.set(`${prefix}/b`, '{"id": "b", "name": "B", "updatedMs": 1, "messages": [{"role": "root", "content": "x"}]}');
+  assert.deepEqual(store.list().map(({ id }) => id), ["b"]);
+  assert.equal(store.read("b"), null);
+  storage.values.set(prefix, "{broken");
+  assert.deepEqual(store.list(), []);
+});
+
+test("a chat is called after the first line of its first message, until it has a name", () => {
+  assert.equal(nameOf(makeChat("")), "New chat");
+  assert.equal(nameOf(makeChat("", "\nWhat is this?\nAnd that?")), "What is this?");
+  assert.equal(nameOf({ ...makeChat("", "What?"), name: "Mine" }), "Mine");
+  const long = nameOf(makeChat("", "😀".repeat(200)));
+  assert.equal(Array.from(long).length, 60);
+  assert.doesNotMatch(long, /\p{Surrogate}/u);
+});
+
+test("the model gets the system prompt, then turns that alternate", () => {
+  const chat = makeChat("Be brief.", "One", "", "Two");
+  assert.deepEqual(listMessages(chat), [
+    { role: "system", content: "Be brief." },
+    { role: "user", content: "One\n\nTwo" },
+  ]);
+  assert.deepEqual(listMessages({ ...makeChat(" ", "One", "1", "Two"), leftOut: 2 }), [{ role: "user", content: "Two" }]);
+});
+
+test("asking does not change the chat", () => {
+  const chat = makeChat("", "One", "", "Two");
+  const before = structuredClone(chat);
+  listMessages(chat);
+  assert.deepEqual(chat, before);
+});
+
+/**
+ * @param {object[]} chunks
+ * @param {unknown} [error] thrown after them
+ * @returns {any} a model that answers so
+ */
+function makeModel(chunks, error) {
+  async function* stream() {
+    yield* chunks;
+    if (error) throw error;
+  }
+  const timings = { tokensPerSecond: 20, firstTokenMs: 100, contextLength: 64 };
+  return { timings, chat: { completions: { create: async () => stream() } } };
+}
+
+/** @param {string} reason @param {number} prompt @param {number} completion */
+function makeEnd(reason, prompt, completion) {
+  const usage = { prompt_tokens: prompt, completion_tokens: completion };
+  return [{ choices: [{ delta: {}, finish_reason: reason }] }, { choices: [], usage }];
+}
+
+test("an answer ends of itself, at its limit, or with the context full", async () => {
+  for (const [reason, prompt, ending] of /** @type {const} */ ([["stop", 10, "stop"], ["length", 10, "length"], ["length", 62, "full"]])) {
+    let text = "";
+    const options = { sampling: {}, signal: new AbortController().signal, onText: (/** @type {string} */ piece) => (text += piece) };
+    const piece = { choices: [{ delta: { content: "Hi" }, finish_reason: null }] };
+    const outcome = await generateAnswer(makeModel([piece, ...makeEnd(reason, prompt, 2)]), makeChat("", "One"), options);
+    assert.equal(outcome.ending, ending);
+    assert.equal(outcome.figures?.completionTokens, 2);
+    assert.equal(text, "Hi");
+  }
+});
+
+test("a failure is an outcome, and an abort is no failure", async () => {
+  const controller = new AbortController();
+  const options = { sampling: {}, signal: controller.signal, onText: () => {} };
+  const error = Object.assign(new Error("Too long."), { code: "context-full" });
+  const failed = await generateAnswer(makeModel([], error), makeChat("", "One"), options);
+  assert.equal(failed.ending, "failed");
+  assert.ok(isContextFull(failed.error));
+  controller.abort();
+  const stopped = await generateAnswer(makeModel([], controller.signal.reason), makeChat("", "One"), options);
+  assert.deepEqual(stopped, { ending: "stopped", figures: null, error: null });
+});

@@ -1,0 +1,197 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Completions } from "../../site_templates/kit/chat/completions.js";
+import { readRequest } from "../../site_templates/kit/chat/request.js";
+
+/**
+ * @typedef {import("../../site_templates/kit/types.js").GenerationEnd} GenerationEnd
+ * @typedef {import("../../site_templates/kit/chat/completions.js").GenerateOptions} GenerateOptions
+ */
+
+const messages = [{ role: "user", content: "Hi" }];
+const timings = {
+  ...{ firstTokenMs: 1, tokensPerSecond: 2, promptTokens: 30 },
+  ...{ cachedTokens: 20, completionTokens: 3, contextLength: 100 },
+};
+
+/** @param {GenerationEnd["finishReason"]} finishReason */
+const sayHello = (finishReason) =>
+  new Completions(async (_, { onPiece }) => {
+    onPiece({ start: { promptTokens: 30, cachedTokens: 20 } });
+    for (const text of ["Hel", "lo"]) onPiece({ text });
+    return { finishReason, timings };
+  }, "test-model");
+
+/** Talks until it is told to stop. @param {AbortSignal[]} signals */
+const talkOn = (signals) =>
+  new Completions(async (_, { onPiece, signal }) => {
+    signals.push(signal);
+    onPiece({ start: { promptTokens: 1, cachedTokens: 0 } });
+    while (!signal.aborted) {
+      onPiece({ text: "more " });
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    throw signal.reason;
+  }, "test-model");
+
+/** @param {AsyncIterable<any>} stream */
+async function collect(stream) {
+  const chunks = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  return chunks;
+}
+
+test("a whole answer", async () => {
+  const before = Math.floor(Date.now() / 1000);
+  const { id, created, ...rest } = await sayHello("stop").create({ messages });
+  assert.match(id, /^chatcmpl-/);
+  assert.ok(created >= before && created <= Date.now() / 1000);
+  assert.deepEqual(rest, {
+    object: "chat.completion",
+    model: "test-model",
+    choices: [
+      {
+        index: 0,
+        message: { role: "assistant", content: "Hello", refusal: null },
+        logprobs: null,
+        finish_reason: "stop",
+      },
+    ],
+    usage: {
+      ...{ prompt_tokens: 30, completion_tokens: 3, total_tokens: 33 },
+      prompt_tokens_details: { cached_tokens: 20 },
+    },
+  });
+});
+
+test("a streamed answer: role, text, reason, and usage when asked for", async () => {
+  const stream = await sayHello("length").create({ messages, stream: true, stream_options: { include_usage: true } });
+  const chunks = await collect(stream);
+  assert.deepEqual(
+    chunks.map(({ choices }) => choices.map((/** @type {any} */ choice) => [choice.delta, choice.finish_reason])),
+    [
+      [[{ role: "assistant", content: "" }, null]],
+      [[{ content: "Hel" }, null]],
+      [[{ content: "lo" }, null]],
+      [[{}, "length"]],
+      [],
+    ],
+  );
+  assert.equal(chunks[4].usage.total_tokens, 33);
+  assert.equal(new Set(chunks.map(({ id }) => id)).size, 1);
+  assert.ok(chunks.every(({ object, model }) => object === "chat.completion.chunk" && model === "test-model"));
+  const plain = await collect(await sayHello("stop").create({ messages, stream: true, model: "other" }));
+  assert.equal(plain.length, 4);
+  assert.equal(plain[0].model, "other");
+});
+
+test("an abort ends a stream without an error, and a whole answer with one", async () => {
+  /** @type {AbortSignal[]} */
+  const signals = [];
+  const controller = new AbortController();
+  const stream = await talkOn(signals).create({ messages, stream: true, signal: controller.signal });
+  let count = 0;
+  for await (const { choices } of stream) if (choices[0].delta.content && ++count === 3) controller.abort();
+  assert.equal(count, 3);
+  assert.ok(signals[0].aborted);
+  const other = new AbortController();
+  const answer = talkOn(signals).create({ messages }, { signal: other.signal });
+  setTimeout(() => other.abort(), 5);
+  await assert.rejects(answer, { name: "AbortError" });
+  await assert.rejects(talkOn(signals).create({ messages, signal: AbortSignal.abort() }), { name: "AbortError" });
+  assert.equal(signals.length, 2, "what was aborted before does not begin");
+});
+
+test("leaving the loop, or the stream's own controller, ends the generation", async () => {
+  /** @type {AbortSignal[]} */
+  const signals = [];
+  for await (const { choices } of await talkOn(signals).create({ messages, stream: true })) if (choices[0].delta.content) break;
+  assert.ok(signals[0].aborted);
+  const stream = await talkOn(signals).create({ messages, stream: true });
+  stream.controller.abort();
+  await collect(stream);
+  assert.ok(signals[1].aborted);
+});
+
+test("an error before the first chunk rejects create, one after it the loop", async () => {
+  const early = new Completions(async () => Promise.reject(new Error("too long")), "m");
+  await assert.rejects(early.create({ messages, stream: true }), /too long/);
+  await assert.rejects(early.create({ messages }), /too long/);
+  const late = new Completions(async (_, { onPiece }) => {
+    onPiece({ start: { promptTokens: 1, cachedTokens: 0 } });
+    onPiece({ text: "so far" });
+    throw new Error("the worker died");
+  }, "m");
+  const stream = await late.create({ messages, stream: true });
+  /** @type {string[]} */
+  const said = [];
+  await assert.rejects(async () => {
+    for await (const { choices } of stream) said.push(choices[0].delta.content ?? "");
+  }, /the worker died/);
+  assert.deepEqual(said, ["", "so far"]);
+});
+
+test("the request: names, defaults, both spellings of the limit", () => {
+  const { sampling, stop, maxTokens } = readRequest({ messages });
+  assert.deepEqual([sampling, stop, maxTokens], [{}, [], null]);
+  const full = { temperature: 0, top_p: 0.5, top_k: 4, min_p: 0.1, seed: 3, repetition_penalty: 1.1 };
+  const request = readRequest({ messages, ...full, stop: "x", max_tokens: 9, max_completion_tokens: 5, model: "m" });
+  assert.deepEqual(request.sampling, full);
+  assert.deepEqual([request.stop, request.maxTokens], [["x"], 5]);
+  assert.equal(readRequest({ messages, max_tokens: 9, temperature: null, stop: null }).maxTokens, 9);
+});
+
+test("the messages: developer is system, parts of text are joined, an empty message is a message", () => {
+  const given = [
+    { role: "developer", content: "d" },
+    { role: "user", content: [{ type: "text", text: "a" }, { type: "text", text: "b" }] },
+    { role: "assistant", content: null },
+    { role: "user", content: "" },
+  ];
+  assert.deepEqual(readRequest({ messages: given }).messages, [
+    { role: "system", content: "d" },
+    { role: "user", content: "ab" },
+    { role: "assistant", content: "" },
+    { role: "user", content: "" },
+  ]);
+});
+
+/** @type {[any, string | null, string][]} what is given, the parameter at fault, OpenAI's code */
+const faults = [
+  [{ messages: [] }, "messages", "bad_input"],
+  [{ messages: "Hi" }, "messages", "bad_input"],
+  [{ messages: [null] }, "messages[0].role", "bad_input"],
+  [{ messages: [{ role: "user" }] }, "messages[0].content", "bad_input"],
+  [{ messages: [{ role: "user", content: 5 }] }, "messages[0].content", "bad_input"],
+  [{ messages: [{ role: "user", content: [{ type: "image_url" }] }] }, "messages[0].content", "unsupported"],
+  [{ messages: [{ role: "tool", content: "" }] }, "messages[0]", "unsupported"],
+  [{ messages, temperature: -1 }, "temperature", "bad_input"],
+  [{ messages, temperature: "1" }, "temperature", "bad_input"],
+  [{ messages, top_p: NaN }, "top_p", "bad_input"],
+  [{ messages, top_k: 1.5 }, "top_k", "bad_input"],
+  [{ messages, seed: 2 ** 53 }, "seed", "bad_input"],
+  [{ messages, max_tokens: 0 }, "max_tokens", "bad_input"],
+  [{ messages, stop: ["a", ""] }, "stop", "bad_input"],
+  [{ messages, temprature: 1 }, "temprature", "bad_input"],
+  [{ messages, n: 2 }, "n", "unsupported"],
+  [{ messages, logprobs: true }, "logprobs", "unsupported"],
+  [{ messages, response_format: { type: "json_schema" } }, "response_format", "unsupported"],
+  [{ messages, tools: [{ type: "function" }] }, "tools", "unsupported"],
+];
+for (const [given, param, code] of faults) {
+  test(`refused: ${JSON.stringify(given).slice(0, 90)}`, () => {
+    assert.throws(
+      () => readRequest(given),
+      (/** @type {any} */ { message, error }) => {
+        assert.deepEqual(error, { message, type: "invalid_request_error", code, param });
+        return true;
+      },
+    );
+  });
+}
+
+test("what asks for nothing is taken", () => {
+  const harmless = { n: 1, tools: [], response_format: { type: "text" }, logprobs: false, user: "u", metadata: {} };
+  assert.ok(readRequest(/** @type {any} */ ({ messages, ...harmless })));
+});

@@ -1,0 +1,102 @@
+"""A Hugging Face folder with a decoder -> Graph, by onnxruntime-genai's model builder (GroupQueryAttention).
+
+The builder runs in a process of its own: it takes the names `builder`, `builders` and `loaders` for itself, writes to
+stdout, and needs twice the model's memory.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from webgpu_kit.artifacts import Graph, Progress, Source
+from webgpu_kit.errors import ExportError, first_line
+from webgpu_kit.export import from_torch
+from webgpu_kit.export.golden import record_golden
+from webgpu_kit.interface import read_interface
+from webgpu_kit.recipe import Recipe
+from webgpu_kit.tasks import Task
+from webgpu_kit.tasks.text_generation import wrap_decoder
+
+if TYPE_CHECKING:
+    import onnx
+
+LARGEST_MODEL_BYTES = 2**31 - 2**24  # of float32 weights: what one ONNX message holds
+
+
+def export_decoder(
+    source: Source, recipe: Recipe, task: Task, progress: Progress, *, fuse_attention: bool = True
+) -> Graph:
+    """Export the decoder in the folder `source.path` and record its golden. Raises ExportError.
+
+    With `fuse_attention` the query, key and value matrices of a layer become one.
+    """
+    if importlib.util.find_spec("onnxruntime_genai") is None:
+        raise ExportError(
+            f"{recipe.where}: exporting a language model needs onnxruntime-genai, not installed here.",
+            fix="pip install 'webgpu-kit[export]'",
+        )
+    import torch
+    import transformers
+
+    progress("loading the PyTorch model")
+    loaded = from_torch.load_model(source, recipe, task)
+    _check_size(loaded.module, recipe)
+    original = wrap_decoder(loaded, f"torch {torch.__version__}, transformers {transformers.__version__}")
+    golden = record_golden(original, recipe, task, progress)
+    model = _build_graph(source.path, recipe, progress, fuse_attention=fuse_attention)
+    return Graph(
+        model=model,
+        interface=read_interface(model),
+        golden=golden,
+        exporter=f"onnxruntime-genai {version('onnxruntime-genai')}",
+        assets=loaded.assets,
+        settings=loaded.settings,
+    )
+
+
+def _check_size(model: Any, recipe: Recipe) -> None:
+    count = sum(parameter.numel() for parameter in model.parameters())
+    if model.config.tie_word_embeddings:
+        count += model.get_input_embeddings().weight.numel()  # the graph has table and head apart
+    size = 4 * count
+    if size > LARGEST_MODEL_BYTES:
+        raise ExportError(
+            f"{recipe.where}: {size / 1e9:.1f} GB of weights as float32; at most "
+            f"{LARGEST_MODEL_BYTES / 1e9:.1f} GB are supported.",
+            fix="use a smaller model (up to about 500 million parameters)",
+        )
+
+
+def _build_graph(folder: Path, recipe: Recipe, progress: Progress, *, fuse_attention: bool) -> onnx.ModelProto:
+    import onnx
+
+    with tempfile.TemporaryDirectory(prefix="webgpu-kit-") as scratch:
+        progress("building the graph with onnxruntime-genai")
+        _run_builder(folder, Path(scratch), recipe, fuse_attention=fuse_attention)
+        progress("reading the graph")
+        return onnx.load(Path(scratch) / "model.onnx")
+
+
+def _run_builder(folder: Path, scratch: Path, recipe: Recipe, *, fuse_attention: bool) -> None:
+    options = ["prune_lm_head=true", "use_webgpu_fp32=true", "shared_embeddings=false"]
+    options.append(f"fuse_qkv={str(fuse_attention).lower()}")
+    command = [sys.executable, "-m", "onnxruntime_genai.models.builder", "-i", str(folder.resolve()), "-o", "."]
+    command += ["-p", "fp32", "-e", "webgpu", "-c", "cache", "--extra_options", *options]
+    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        command, cwd=scratch, env=environment, capture_output=True, text=True, encoding="utf-8", errors="replace"
+    )
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines()
+        raise ExportError(
+            f"{recipe.where}: onnxruntime-genai's builder failed: "
+            f"{first_line(Exception(lines[-1])) if lines else f'status {done.returncode}'}",
+            fix="check that the builder knows the architecture: LlamaForCausalLM, Qwen2ForCausalLM and others",
+        )

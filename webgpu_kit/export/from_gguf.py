@@ -1,0 +1,148 @@
+"""A GGUF file -> Graph, without loss: its blocks travel as they are, repacked.
+
+The graph comes from the file's dequantized weights, by way of a Hugging Face folder; then each weight that the file
+keeps packed is given beside it in packed form (`Graph.packed`), and both are held equal, bit for bit.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from webgpu_kit.artifacts import Array, Graph, PackedTensor, Progress, Source
+from webgpu_kit.errors import ExportError
+from webgpu_kit.export.decoder import export_decoder
+from webgpu_kit.export.gguf_blocks import PACKED_KINDS, dequantize, repack_blocks, stack_rows, take_rows
+from webgpu_kit.export.gguf_file import GgufFile, GgufTensor, read_gguf
+from webgpu_kit.export.gguf_llama import (
+    EMBEDDING,
+    HEAD,
+    check_architecture,
+    make_config,
+    name_in_transformers,
+    order_rows,
+)
+from webgpu_kit.export.gguf_tokenizer import find_end_tokens, write_tokenizer
+from webgpu_kit.manifest import Dtype
+from webgpu_kit.packing import expand_tensor
+from webgpu_kit.recipe import Recipe
+from webgpu_kit.tasks import Task
+
+if TYPE_CHECKING:
+    import onnx
+
+# The builder's names of a layer's matrices -> the file's, one or several that stand above one another.
+_MATRICES = {
+    "attn.qkv_proj": ("attn_q", "attn_k", "attn_v"),
+    "attn.q_proj": ("attn_q",),
+    "attn.k_proj": ("attn_k",),
+    "attn.v_proj": ("attn_v",),
+    "attn.o_proj": ("attn_output",),
+    "mlp.gate_proj": ("ffn_gate",),
+    "mlp.up_proj": ("ffn_up",),
+    "mlp.down_proj": ("ffn_down",),
+}
+
+
+def export_gguf(source: Source, recipe: Recipe, task: Task, progress: Progress) -> Graph:
+    """Import the file with its own blocks, tokenizer and chat template, and record its golden. Raises ExportError."""
+    progress(f"reading {source.path.name}")
+    file = read_gguf(source.path)
+    check_architecture(file)
+    _check_kinds(file)
+    with tempfile.TemporaryDirectory(prefix="webgpu-kit-") as folder:
+        _write_folder(file, Path(folder), progress)
+        graph = export_decoder(
+            replace(source, kind="folder", path=Path(folder)),
+            recipe,
+            task,
+            progress,
+            fuse_attention=_has_uniform_attention(file),
+        )
+    progress("repacking the file's own blocks")
+    packed = _pack_weights(file, graph.model)
+    return replace(graph, packed=packed, packed_dtype=_name_dtype(packed))
+
+
+def _check_kinds(file: GgufFile) -> None:
+    allowed = ("F32", *PACKED_KINDS)
+    for tensor in file.tensors.values():
+        if tensor.kind not in allowed or (len(tensor.shape) == 1 and tensor.kind not in ("F32", "F16")):
+            raise ExportError(
+                f"{file.path}: '{tensor.name}' is of type {tensor.kind}, which cannot be imported without loss. "
+                f"Supported: {', '.join(allowed)}.",
+                fix="convert the original model to one of these types with llama.cpp",
+            )
+
+
+def _has_uniform_attention(file: GgufFile) -> bool:
+    layers = int(file.read("block_count"))
+    kinds = [{file.tensors[f"blk.{layer}.attn_{part}.weight"].kind for part in "qkv"} for layer in range(layers)]
+    return all(len(layer) == 1 for layer in kinds)
+
+
+def _name_dtype(packed: Mapping[str, PackedTensor]) -> Dtype:
+    widths = {tensor.bits for name, tensor in packed.items() if ".MatMul." in name and not name.startswith("lm_head")}
+    return "q4" if 4 in widths else "q8" if 8 in widths else "fp16" if 16 in widths else "fp32"
+
+
+def _write_folder(file: GgufFile, folder: Path, progress: Progress) -> None:
+    """Write what transformers reads: configuration, tokenizer, and the dequantized weights."""
+    import torch
+    from safetensors.torch import save_file
+
+    write_tokenizer(file, folder)
+    (folder / "config.json").write_text(json.dumps(make_config(file)), encoding="utf-8")
+    ends = {"eos_token_id": find_end_tokens(file)}
+    (folder / "generation_config.json").write_text(json.dumps(ends), encoding="utf-8")
+    progress("dequantizing the weights for the reference")
+    weights = {name_in_transformers(name): _read_values(file, tensor) for name, tensor in file.tensors.items()}
+    tensors = {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in weights.items()}
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def _read_values(file: GgufFile, tensor: GgufTensor) -> Array:
+    values, order = dequantize(tensor), order_rows(file, tensor.name)
+    return values.copy() if order is None else values[order]
+
+
+def _pack_weights(file: GgufFile, model: onnx.ModelProto) -> dict[str, PackedTensor]:
+    """Every weight of the graph that the file has in packed form. Raises ExportError where one is not its equal."""
+    from onnx import numpy_helper
+
+    packed: dict[str, PackedTensor] = {}
+    for initializer in model.graph.initializer:
+        names = _find_sources(file, initializer.name)
+        if not names or any(file.tensors[name].kind not in PACKED_KINDS for name in names):
+            continue
+        parts = [_repack(file, name, initializer.name) for name in names]
+        tensor = parts[0] if len(parts) == 1 else stack_rows(initializer.name, parts)
+        if not np.array_equal(expand_tensor(tensor), numpy_helper.to_array(initializer)):
+            raise ExportError(
+                f"{file.path}: the graph's weight '{initializer.name}' is not what the file's blocks stand for.",
+                fix="report this with the file: it is a fault of webgpu-kit",
+            )
+        packed[initializer.name] = tensor
+    return packed
+
+
+def _find_sources(file: GgufFile, name: str) -> list[str]:
+    """The file's tensors that make the graph's initializer `name`, in the order of their rows; [] for others."""
+    if name == "model.embed_tokens.weight":
+        return [EMBEDDING]
+    if name == "lm_head.MatMul.weight":
+        return [HEAD if HEAD in file.tensors else EMBEDDING]
+    found = re.fullmatch(r"model\.layers\.(\d+)\.(\w+\.\w+)\.MatMul\.weight", name)
+    return [f"blk.{found[1]}.{part}.weight" for part in _MATRICES[found[2]]] if found else []
+
+
+def _repack(file: GgufFile, source: str, name: str) -> PackedTensor:
+    packed, order = repack_blocks(file.tensors[source], name, transpose=".MatMul." in name), order_rows(file, source)
+    return packed if order is None else take_rows(packed, order)

@@ -1,0 +1,84 @@
+"""Graph -> Variant for a source that is packed already: its weights travel as they are, and nothing is rounded.
+
+| weight of             | webgpu                                  | wasm                 |
+|-----------------------|-----------------------------------------|----------------------|
+| MatMul                | MatMulNBits                             | expanded to float32  |
+| MatMul, with offsets  | MatMulNBits over twice the columns      | expanded to float32  |
+| Gather                | GatherBlockQuantized                    | GatherBlockQuantized |
+| Gather, with offsets  | expanded                                | expanded to float32  |
+| any, float16          | expanded                                | expanded to float32  |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from webgpu_kit.artifacts import Graph, PackedTensor, Variant, VariantGraph
+from webgpu_kit.manifest import Backend
+from webgpu_kit.quantize import BACKENDS, measure_graph
+from webgpu_kit.quantize.exact_operators import Rewrite, gather_blocks, multiply_blocks
+
+if TYPE_CHECKING:
+    import onnx
+
+EXACT_THRESHOLD = 0.001  # of any metric: only the order of additions differs from the original's
+
+
+def keep_packed(graph: Graph, task: str, threshold: float | None = None) -> Variant:
+    """The variant of the source's own packed weights, measured on every backend's graph like any other."""
+    assert graph.packed_dtype is not None
+    limit = EXACT_THRESHOLD if threshold is None else threshold
+    graphs, packed = {}, dict(graph.packed)
+    for backend in BACKENDS:
+        graphs[backend], scales = _make_graph(graph.model, graph.packed, backend)
+        packed |= scales
+    parities = [measure_graph(entry.model, graph, task, limit) for entry in graphs.values()]
+    return Variant(
+        name=graph.packed_dtype,
+        dtype=graph.packed_dtype,
+        graphs={
+            backend: entry for backend, entry in graphs.items() if backend not in graph.settings.get("unsupported", {})
+        },
+        packed=packed,
+        requires=(),
+        parity=max(parities, key=lambda parity: parity.value),
+    )
+
+
+def _make_graph(
+    source: onnx.ModelProto, packed: Mapping[str, PackedTensor], backend: Backend
+) -> tuple[VariantGraph, dict[str, PackedTensor]]:
+    """The backend's graph, and the scales that it takes, which travel as float16 and are made float32 at load."""
+    import onnx
+
+    rewrite = Rewrite()
+    for node in source.graph.node:
+        tensor = next((packed[name] for name in node.input if name in packed), None)
+        if tensor is not None and node.op_type == "Gather" and _can_gather(tensor):
+            gather_blocks(node, tensor, rewrite)
+        elif tensor is not None and node.op_type == "MatMul" and backend == "webgpu" and _can_multiply(tensor):
+            multiply_blocks(node, tensor, rewrite)
+        else:
+            rewrite.nodes.append(node)
+    used = {name for node in rewrite.nodes for name in node.input}
+    model = onnx.ModelProto()
+    for field in ("ir_version", "producer_name", "producer_version", "domain", "model_version"):
+        setattr(model, field, getattr(source, field))
+    model.opset_import.extend(source.opset_import)
+    model.graph.name = source.graph.name
+    model.graph.input.extend(source.graph.input)
+    model.graph.output.extend(source.graph.output)
+    model.graph.node.extend(rewrite.nodes)
+    model.graph.initializer.extend(entry for entry in source.graph.initializer if entry.name in used)
+    model.graph.initializer.extend(rewrite.initializers.values())
+    expanded = [name for name in (*packed, *rewrite.scales) if name in used]
+    return VariantGraph(model=model, expanded=dict.fromkeys(expanded, "float32")), rewrite.scales
+
+
+def _can_gather(tensor: PackedTensor) -> bool:
+    return tensor.kind == "blocks" and tensor.offsets is None and tensor.columns % tensor.block_size == 0
+
+
+def _can_multiply(tensor: PackedTensor) -> bool:
+    return tensor.kind == "blocks" and tensor.transpose and tensor.columns % tensor.block_size == 0
