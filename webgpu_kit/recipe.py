@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-
 from pydantic.json_schema import SkipJsonSchema
 
 from webgpu_kit.errors import RecipeError
