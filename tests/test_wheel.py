@@ -97,7 +97,8 @@ def test_the_wheel_carries_all_that_a_site_is_made_of(wheel: Path) -> None:
     for recipe in (ROOT / "models").glob("*/recipe.toml"):
         assert f"webgpu_kit/models/{recipe.parent.name}/recipe.toml" in names
     assert "webgpu_kit/models/digits/digits.onnx" in names
-    assert {f"webgpu_kit/{path.name}" for path in (ROOT / "webgpu_kit").glob("*.py")} <= names
+    ours = {path for path in (ROOT / "webgpu_kit").rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    assert {path.relative_to(ROOT).as_posix() for path in ours} <= names
 
 
 def test_the_wheel_carries_the_three_builds_whole(wheel: Path) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -19,15 +19,35 @@ from webgpu_kit.errors import KitError, RecipeError
 if TYPE_CHECKING:
     from webgpu_kit.artifacts import Progress
 
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else."
 )
-site_argument = click.argument("site", type=click.Path(path_type=Path), default="site")
-browser_option = click.option(
-    "--browser",
-    type=click.Choice(["chromium", "chrome", "msedge", "firefox"]),
-    help="Which browser; by default the first found of Chrome, Edge and Chromium.",
-)
+_browser_options = [
+    click.argument("site", type=click.Path(path_type=Path), default="site"),
+    click.option(
+        "--backend",
+        "backends",
+        multiple=True,
+        type=click.Choice(["webgpu", "wasm"]),
+        help="Only this backend; may be repeated.",
+    ),
+    click.option("--variant", "variants", multiple=True, metavar="V", help="Only this variant; may be repeated."),
+    click.option(
+        "--browser",
+        type=click.Choice(["chromium", "chrome", "msedge", "firefox"]),
+        help="Which browser; by default the first found of Chrome, Edge and Chromium.",
+    ),
+    click.option("--headed", is_flag=True, help="Show the browser."),
+]
+
+
+def browser_options(command: _Command) -> _Command:
+    """The site and what is asked of it, for the commands that drive a browser."""
+    for option in reversed(_browser_options):
+        command = option(command)
+    return command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -110,7 +130,7 @@ def build(source: str, out: Path, shapes: tuple[str, ...], as_json: bool, **give
 
 
 @commands.command()
-@site_argument
+@click.argument("site", type=click.Path(path_type=Path), default="site")
 @click.option("--port", type=click.IntRange(0, 65535), default=5173, show_default=True, help="0 takes any free port.")
 @click.option("--host", default="localhost", show_default=True, help="The address to listen on.")
 @click.option("--open", "open_browser", is_flag=True, help="Open the page in the default browser.")
@@ -131,17 +151,7 @@ def serve(site: Path, port: int, host: str, open_browser: bool, no_reload: bool)
 
 
 @commands.command()
-@site_argument
-@click.option(
-    "--backend",
-    "backends",
-    multiple=True,
-    type=click.Choice(["webgpu", "wasm"]),
-    help="Only this backend; may be repeated.",
-)
-@click.option("--variant", "variants", multiple=True, metavar="V", help="Only this variant; may be repeated.")
-@browser_option
-@click.option("--headed", is_flag=True, help="Show the browser.")
+@browser_options
 @click.option(
     "--report",
     "folder",
@@ -170,17 +180,7 @@ def check(site: Path, folder: Path, as_json: bool, **options: Any) -> None:
 
 
 @commands.command()
-@site_argument
-@click.option(
-    "--backend",
-    "backends",
-    multiple=True,
-    type=click.Choice(["webgpu", "wasm"]),
-    help="Only this backend; may be repeated.",
-)
-@click.option("--variant", "variants", multiple=True, metavar="V", help="Only this variant; may be repeated.")
-@browser_option
-@click.option("--headed", is_flag=True, help="Show the browser.")
+@browser_options
 @json_option
 def bench(site: Path, as_json: bool, **options: Any) -> None:
     """Measure loading, the first answer and steady speed of the site in folder SITE, beside native onnxruntime."""

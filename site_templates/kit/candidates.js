@@ -43,7 +43,7 @@ export function listCandidates(manifest, device, choice) {
   const passed = [];
   for (const { variant, backend } of orderPairs(manifest, choice)) {
     const pair = { variant: variant.name, backend };
-    const reason = findObstacle(variant, backend, device);
+    const reason = findObstacle(manifest, variant, backend, device);
     if (reason) passed.push({ ...pair, ok: false, reason: asSentence(reason) });
     else if (software && backend === "webgpu") lastResorts.push(pair);
     else pairs.push(pair);
@@ -82,14 +82,16 @@ function orderPairs(manifest, choice) {
 }
 
 /**
+ * @param {Manifest} manifest
  * @param {Variant} variant
  * @param {Backend} backend
  * @param {Device} device
  * @returns {string} why the pair cannot run here; "" when it can
  */
-function findObstacle(variant, backend, device) {
+function findObstacle(manifest, variant, backend, device) {
   if (!variant.backends.includes(backend) || !variant.graphs[backend]) {
-    return `The variant ${variant.name} is not made for ${backend}`;
+    const unsupported = /** @type {Record<string, string>} */ (manifest.settings.unsupported ?? {});
+    return unsupported[backend] ?? `The variant ${variant.name} is not made for ${backend}`;
   }
   return (backend === "webgpu" && findGpuObstacle(variant, device)) || findMemoryObstacle(variant, backend, device);
 }

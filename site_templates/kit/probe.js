@@ -9,6 +9,9 @@
 /** Names that software adapters go by: SwiftShader (Chrome), llvmpipe (Mesa), WARP (Windows). */
 const softwareNames = /swiftshader|llvmpipe|lavapipe|software|microsoft basic render/i;
 
+const adapterTries = 8;
+const adapterPauseMs = 200;
+
 /** @returns {Promise<Device>} */
 export async function probeDevice() {
   const { adapter, reason } = await findAdapter();
@@ -24,6 +27,19 @@ export async function probeDevice() {
     cores: navigator.hardwareConcurrency || 1,
     memoryBytes: (memory ?? 0) * 2 ** 30,
   };
+}
+
+/**
+ * After the GPU process has crashed the browser gives no adapter for a fraction of a second: ask again for a while.
+ * @param {Device} device  as probed first
+ * @returns {Promise<Device>}
+ */
+export async function awaitAdapter(device) {
+  for (let tries = 0; !device.adapter && tries < adapterTries; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, adapterPauseMs));
+    device = await probeDevice();
+  }
+  return device;
 }
 
 /** @returns {Promise<{adapter: GPUAdapter | null, reason: string}>} */

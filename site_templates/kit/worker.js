@@ -11,7 +11,7 @@
 import { KitError, packError } from "./errors.js";
 import { countGpuWork } from "./gpu-counter.js";
 import { loadPair } from "./load-pair.js";
-import { probeDevice } from "./probe.js";
+import { awaitAdapter, probeDevice } from "./probe.js";
 import { collectBuffers } from "./tensors.js";
 
 /** A message for every dispatch would cost more than the dispatch. */
@@ -73,7 +73,9 @@ function makeReport(pair) {
  */
 async function start(params) {
   const onLost = (/** @type {string} */ reason) => send({ kind: "lost", reason });
-  const loaded = await loadPair(params, await device, makeReport(params.pair), onLost);
+  // A pair for WebGPU is only asked for where an adapter was seen; after a crash it may be away for a moment.
+  const present = params.pair.backend === "webgpu" ? await awaitAdapter(await device) : await device;
+  const loaded = await loadPair(params, present, makeReport(params.pair), onLost);
   model = loaded.model;
   return loaded.started;
 }

@@ -59,6 +59,16 @@ test("a backend that the variant is not made for", () => {
   );
 });
 
+test("operators that one backend lacks are named", () => {
+  const manifest = makeManifest([makeVariant("fp32", { backends: ["wasm"] })]);
+  manifest.settings.unsupported = { webgpu: "ONNX Runtime Web's WebGPU build lacks ai.onnx.ml::Normalizer" };
+  const { passed } = listCandidates(manifest, makeDevice(), auto);
+  assert.deepEqual(
+    passed.map(({ reason }) => reason),
+    ["ONNX Runtime Web's WebGPU build lacks ai.onnx.ml::Normalizer."],
+  );
+});
+
 test("buffers larger than the adapter's limit", () => {
   const manifest = makeManifest([makeVariant("fp32", { max_buffer_bytes: 2 * gigabyte })]);
   const { pairs, passed } = listCandidates(manifest, makeDevice({ maxBufferBytes: gigabyte }), auto);

@@ -1,0 +1,58 @@
+"""Every page on a narrow screen: nothing sticks out to the side, whatever is shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from browser.conftest import OpenPage
+from browser.watched_page import WatchedPage
+
+WIDTH = 360
+SITES = ["built_digits", "colours_site", "minilm_site", "varied_site", "dtypes_site"]
+
+STICKS_OUT = """() => {
+    const { scrollWidth, clientWidth } = document.documentElement;
+    if (scrollWidth <= clientWidth) return [];
+    const wide = [...document.querySelectorAll("body *")]
+        .filter((element) => element.getBoundingClientRect().right > clientWidth + 0.5);
+    return [`${scrollWidth} px`, ...wide.map(({ tagName, id, className }) => `${tagName}#${id}.${className}`)];
+}"""
+
+
+@pytest.fixture
+def site(request: pytest.FixtureRequest) -> Path:
+    found: Path = request.getfixturevalue(request.param)
+    return found
+
+
+def show_an_answer(page: WatchedPage) -> None:
+    if page.page.locator(".sample").count():
+        page.page.locator(".sample").first.click()
+    elif page.page.locator("#run").count():
+        page.page.locator("#run").click()
+    page.wait_for("done")
+
+
+@pytest.mark.parametrize("site", SITES, indirect=True)
+def test_no_page_scrolls_to_the_side(site: Path, open_page: OpenPage) -> None:
+    narrow = {"viewport": {"width": WIDTH, "height": 640}, "is_mobile": True, "has_touch": True}
+    page = open_page(site, "?backend=wasm", **narrow)
+    assert page.js(STICKS_OUT) == [], "while loading"
+    page.wait_until_ready()
+    show_an_answer(page)
+    assert page.js(STICKS_OUT) == [], "with an answer"
+    page.page.locator("#kit-strip .strip-bar").click()
+    assert page.js(STICKS_OUT) == [], "with the details open"
+    page.page.emulate_media(color_scheme="dark")
+    assert page.js(STICKS_OUT) == [], "in the dark"
+    assert page.js("innerWidth") == WIDTH, "a page that is too wide is zoomed out"
+
+
+@pytest.mark.parametrize("site", SITES, indirect=True)
+def test_a_failure_fits_too(site: Path, open_page: OpenPage) -> None:
+    page = open_page(site, "?backend=" + "c" * 120, viewport={"width": WIDTH, "height": 640})
+    page.wait_for("failed")
+    assert page.page.locator(".failure").is_visible()
+    assert page.js(STICKS_OUT) == []
