@@ -76,7 +76,8 @@ def _parse_shape(text: str) -> tuple[str, list[int]]:
 )
 @click.option(
     "--task",
-    help="What the model does: image-classification, feature-extraction or tensor. Default: found out from the source.",
+    help="What the model does: image-classification, feature-extraction, text-generation or tensor. "
+    "Default: found out from the source.",
 )
 @click.option(
     "--dtypes", help="The variants to make, best first: any of fp32,fp16,q8,q4,q4f16. Default: the task's own."
