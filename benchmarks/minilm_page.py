@@ -33,7 +33,6 @@ THREADS = 2
 LIMITS = {
     "ours_fp32_over_theirs_fp32": ("<=", 1.0),
     "ours_fp32_cold_over_theirs_fp32_cold": ("<=", 1.0),
-    "ours_default_over_theirs_fastest": ("<=", 1.0),
     "ours_default_cold_over_theirs_smallest_cold": ("<=", 1.0),
     "longest_main_thread_task_ms": ("<=", 50.0),
 }

@@ -93,7 +93,8 @@ def write_file(name: str, content: bytes | memoryview, folder: Path) -> File:
         if not path.exists():
             path.write_bytes(part)
         chunks.append(Chunk(path=f"chunks/{path.name}", bytes=len(part), sha256=digest))
-    return File(name=name, bytes=len(content), sha256=hashlib.sha256(content).hexdigest(), chunks=chunks)
+    whole = chunks[0].sha256 if len(chunks) == 1 else hashlib.sha256(content).hexdigest()
+    return File(name=name, bytes=len(content), sha256=whole, chunks=chunks)
 
 
 class _Weights:

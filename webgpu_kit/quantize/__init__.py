@@ -156,15 +156,13 @@ def _make_graph(
     if dtype == "fp32":
         return VariantGraph(model=model)
     replaced = use_packed_operators(model, packed, backend)
-    _write_initializers(model, {name: expand_tensor(tensor) for name, tensor in packed.items() if name not in replaced})
+    weights = {name: tensor for name, tensor in packed.items() if name not in replaced}
     width: Literal["float32", "float16"] = "float32"
     if backend == "webgpu" and dtype in ("fp16", "q4f16"):
         width = "float16"
-        model = _convert_to_float16(model)
-        _write_initializers(
-            model,
-            {name: tensor.data.reshape(tensor.shape) for name, tensor in packed.items() if tensor.kind == "float16"},
-        )
+        model = _convert_to_float16(model, weights)
+    else:
+        _write_initializers(model, {name: expand_tensor(tensor) for name, tensor in weights.items()})
     kinds = {entry.name: entry.data_type for entry in model.graph.initializer}
     # A float16 weight that the graph takes as float16 is stored as it is; every other one is made at load.
     expanded = {
@@ -184,21 +182,34 @@ def _write_initializers(model: onnx.ModelProto, values: Mapping[str, Array]) -> 
             initializer.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(value), initializer.name))
 
 
-def _convert_to_float16(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Turn a float32 graph to float16, inputs and outputs excepted.
+def _convert_to_float16(model: onnx.ModelProto, weights: Mapping[str, PackedTensor]) -> onnx.ModelProto:
+    """Turn a float32 graph to float16, inputs and outputs excepted; `weights` take their packed values.
 
     What stands before an image model stays float32: it counts pixels, and float16 counts exactly only to 2048.
     """
     import warnings
 
+    from onnx import helper, numpy_helper
     from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
     # Before opset 19 their scale must be float32.
     kept = [*DEFAULT_OP_BLOCK_LIST, "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"]
     blocked = [node.name for node in model.graph.node if node.name.startswith(BEFORE)]
+    # The converter takes its time over every weight that it sees, so it sees ours as inputs.
+    ends = [value.name for value in (*model.graph.input, *model.graph.output)]
+    small = [entry for entry in model.graph.initializer if entry.name not in weights]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(small)
+    model.graph.input.extend(helper.make_tensor_value_info(name, 1, tensor.shape) for name, tensor in weights.items())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns for each weight that it clips
         converted: onnx.ModelProto = convert_float_to_float16(
-            model, keep_io_types=True, op_block_list=kept, node_block_list=blocked
+            model, keep_io_types=ends, op_block_list=kept, node_block_list=blocked
         )
+    inputs = [value for value in converted.graph.input if value.name not in weights]
+    del converted.graph.input[:]
+    converted.graph.input.extend(inputs)
+    for name, tensor in weights.items():
+        value = tensor.data if tensor.kind == "float16" else expand_tensor(tensor).astype(np.float16)
+        converted.graph.initializer.append(numpy_helper.from_array(value.reshape(tensor.shape), name))
     return converted
