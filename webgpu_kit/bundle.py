@@ -28,11 +28,11 @@ from webgpu_kit.manifest import (
 )
 from webgpu_kit.recipe import Recipe
 from webgpu_kit.tasks import TASKS
+from webgpu_kit.vendor import CHUNK_BYTES, find_runtime
 
 if TYPE_CHECKING:
     import onnx
 
-CHUNK_BYTES = 24 * 1024 * 1024  # the strictest host allows 25 MiB a file
 INLINE_BYTES = 1024  # smaller weights stay in the graph file: a reference costs as much
 ALIGNMENT = 64
 TEXT_SUFFIXES = (".json", ".txt")  # kept in the chunk's name, so that hosts compress it
@@ -70,8 +70,6 @@ def write_bundle(source: Source, graph: Graph, variants: list[Variant], recipe: 
 
 
 def _read_tools(exporter: str) -> Tools:
-    from webgpu_kit.vendor import find_runtime
-
     runtime = json.loads((find_runtime() / "runtime.json").read_text(encoding="utf-8"))
     return Tools(
         webgpu_kit=version("webgpu-kit"),

@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -18,6 +18,7 @@ from webgpu_kit.errors import KitError, RecipeError
 
 if TYPE_CHECKING:
     from webgpu_kit.artifacts import Progress
+    from webgpu_kit.report import BenchReport, CheckReport, DoctorReport
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -173,11 +174,7 @@ def check(site: Path, folder: Path, as_json: bool, **options: Any) -> None:
     with _progress() as progress:
         report = check_site(site, progress=progress, **options)
     write_report(report, folder)
-    if as_json:
-        click.echo(report.model_dump_json(indent=2))
-    else:
-        tables.print_check(report, folder)
-    raise SystemExit(report.exit_code)
+    _finish(report, as_json, lambda: tables.print_check(report, folder))
 
 
 @commands.command()
@@ -190,11 +187,7 @@ def bench(site: Path, as_json: bool, **options: Any) -> None:
 
     with _progress() as progress:
         report = bench_site(site, progress=progress, **options)
-    if as_json:
-        click.echo(report.model_dump_json(indent=2))
-    else:
-        tables.print_bench(report)
-    raise SystemExit(report.exit_code)
+    _finish(report, as_json, lambda: tables.print_bench(report))
 
 
 @commands.command()
@@ -207,11 +200,7 @@ def doctor(as_json: bool) -> None:
     with _progress() as progress:
         progress("looking at this machine")
         report = inspect_machine()
-    if as_json:
-        click.echo(report.model_dump_json(indent=2))
-    else:
-        tables.print_doctor(report)
-    raise SystemExit(report.exit_code)
+    _finish(report, as_json, lambda: tables.print_doctor(report))
 
 
 @commands.command()
@@ -244,6 +233,14 @@ def _progress() -> Iterator[Progress]:
 
     with Console(stderr=True).status("starting") as status:
         yield lambda line: status.update(line.replace("[", r"\["))
+
+
+def _finish(report: CheckReport | BenchReport | DoctorReport, as_json: bool, show: Callable[[], None]) -> NoReturn:
+    if as_json:
+        click.echo(report.model_dump_json(indent=2))
+    else:
+        show()
+    raise SystemExit(report.exit_code)
 
 
 def _print_json(document: Any) -> None:

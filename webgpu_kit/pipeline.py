@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from webgpu_kit.artifacts import Graph, Progress, Site, Source, Variant
 from webgpu_kit.bundle import write_bundle
-from webgpu_kit.errors import KitError, QuantizeError
+from webgpu_kit.errors import QuantizeError
 from webgpu_kit.export import decide_task, export_graph
 from webgpu_kit.graph import prepare_graph
 from webgpu_kit.manifest import Dtype
@@ -99,13 +98,3 @@ def _describe_miss(variant: Variant) -> str:
     parity = variant.parity
     times = parity.value / parity.threshold if parity.threshold else float("inf")
     return f"{parity.metric} {parity.value:.3g} is {times:.1f} times its threshold {parity.threshold:.3g}"
-
-
-def supported_recipes() -> Mapping[str, Recipe]:
-    """The built-in recipes by name."""
-    from webgpu_kit.recipe import list_recipes
-
-    return {recipe.name: recipe for recipe in list_recipes(models_folder())}
-
-
-__all__ = ["Build", "KitError", "build", "build_recipe", "supported_recipes"]

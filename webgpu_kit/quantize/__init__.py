@@ -49,9 +49,10 @@ def quantize_graph(graph: Graph, dtype: Dtype, task: str, threshold: float | Non
             f"dtype {dtype!r}: no weight of {SMALLEST_PACKED} or more elements to quantize.",
             fix="leave it out of `dtypes`: fp32 is as small",
         )
-    graphs = {backend: _make_graph(graph.model, dtype, packed, backend) for backend in BACKENDS}
     if dtype == "fp32":
-        graphs = dict.fromkeys(BACKENDS, graphs["wasm"])
+        graphs = dict.fromkeys(BACKENDS, VariantGraph(model=graph.model))
+    else:
+        graphs = {backend: _make_graph(graph.model, dtype, packed, backend) for backend in BACKENDS}
     limit = threshold if threshold is not None else TASKS[task].thresholds[dtype]
     distinct = {id(entry.model): entry for entry in graphs.values()}.values()
     parities = [measure_graph(entry.model, graph, task, limit) for entry in distinct]
@@ -153,8 +154,6 @@ def _make_graph(
 
     model = onnx.ModelProto()
     model.CopyFrom(source)
-    if dtype == "fp32":
-        return VariantGraph(model=model)
     replaced = use_packed_operators(model, packed, backend)
     weights = {name: tensor for name, tensor in packed.items() if name not in replaced}
     width: Literal["float32", "float16"] = "float32"
@@ -163,14 +162,9 @@ def _make_graph(
         model = _convert_to_float16(model, weights)
     else:
         _write_initializers(model, {name: expand_tensor(tensor) for name, tensor in weights.items()})
-    kinds = {entry.name: entry.data_type for entry in model.graph.initializer}
     # A float16 weight that the graph takes as float16 is stored as it is; every other one is made at load.
-    expanded = {
-        name: width for name in packed if name in kinds and not (packed[name].kind == "float16" and kinds[name] == 10)
-    }
-    return VariantGraph(
-        model=model, expanded={name: "float16" if kinds[name] == 10 else "float32" for name in expanded}
-    )
+    expanded = [name for name, tensor in weights.items() if tensor.kind != width]
+    return VariantGraph(model=model, expanded=dict.fromkeys(expanded, width))
 
 
 def _write_initializers(model: onnx.ModelProto, values: Mapping[str, Array]) -> None:
@@ -178,7 +172,7 @@ def _write_initializers(model: onnx.ModelProto, values: Mapping[str, Array]) -> 
 
     for initializer in model.graph.initializer:
         value = values.get(initializer.name)
-        if value is not None and (value.dtype == np.float32) == (initializer.data_type == 1):
+        if value is not None:
             initializer.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(value), initializer.name))
 
 
