@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ from webgpu_kit.manifest import (
     Tools,
     VariantEntry,
 )
+from webgpu_kit.parallel import map_variants
+from webgpu_kit.quantize.packed_operators import copy_frame
 from webgpu_kit.recipe import Recipe
 from webgpu_kit.tasks import TASKS
 from webgpu_kit.vendor import CHUNK_BYTES, find_runtime
@@ -56,7 +59,7 @@ def write_bundle(source: Source, graph: Graph, variants: list[Variant], recipe: 
             source=SourceEntry(uri=source.uri, revision=source.revision, sha256=source.sha256),
             tools=_read_tools(graph.exporter),
             interface=graph.interface,
-            variants=[_write_variant(variant, out) for variant in variants],
+            variants=map_variants(partial(_write_variant, out=out), variants, graph),
             assets=[write_file(name, content, out) for name, content in sorted(graph.assets.items())],
             golden=golden,
             settings={**graph.settings, "page": TASKS[task].page_settings(graph.settings, recipe)},
@@ -153,24 +156,25 @@ def _split_weights(
     import onnx
     from onnx import numpy_helper
 
-    model = onnx.ModelProto()
-    model.CopyFrom(entry.model)
+    model = copy_frame(entry.model)
+    model.graph.node.extend(entry.model.graph.node)
     plan: list[Expansion] = []
     expanded_bytes = 0
-    for initializer in model.graph.initializer:
-        if initializer.name in entry.expanded:
-            expansion = _plan_expansion(
-                packed[initializer.name], entry.expanded[initializer.name], weights, expanded_bytes
-            )
+    for weight in entry.model.graph.initializer:
+        initializer = model.graph.initializer.add(name=weight.name, data_type=weight.data_type, dims=weight.dims)
+        if weight.name in entry.expanded:
+            expansion = _plan_expansion(packed[weight.name], entry.expanded[weight.name], weights, expanded_bytes)
             size = expansion.rows * expansion.columns * DTYPE_BYTES[expansion.dtype]
             _make_external(initializer, EXPANDED, expansion.offset, size)
             expanded_bytes = expansion.offset + size + (-size % ALIGNMENT)
             plan.append(expansion)
             continue
-        raw = numpy_helper.to_array(initializer).tobytes() if not initializer.raw_data else initializer.raw_data
-        if len(raw) >= INLINE_BYTES and initializer.data_type != onnx.TensorProto.STRING:
+        raw = weight.raw_data or numpy_helper.to_array(weight).tobytes()
+        if len(raw) >= INLINE_BYTES and weight.data_type != onnx.TensorProto.STRING:
             span = weights.add(raw)
             _make_external(initializer, WEIGHTS, span.offset, span.bytes)
+        else:
+            initializer.CopyFrom(weight)
     return model, BackendGraph(file=file, expanded_bytes=expanded_bytes, expand=plan)
 
 
@@ -201,10 +205,7 @@ def _plan_expansion(tensor: PackedTensor, dtype: Any, weights: _Weights, offset:
 def _make_external(initializer: onnx.TensorProto, location: str, offset: int, length: int) -> None:
     import onnx
 
-    for name in ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data"):
-        initializer.ClearField(name)
     initializer.data_location = onnx.TensorProto.EXTERNAL
-    del initializer.external_data[:]
     for key, value in (("location", location), ("offset", offset), ("length", length)):
         initializer.external_data.add(key=key, value=str(value))
 

@@ -13,6 +13,7 @@ from webgpu_kit.errors import QuantizeError
 from webgpu_kit.export import decide_task, export_graph
 from webgpu_kit.graph import prepare_graph
 from webgpu_kit.manifest import Dtype
+from webgpu_kit.parallel import map_variants
 from webgpu_kit.quantize import quantize_graph
 from webgpu_kit.quantize.exact import keep_packed
 from webgpu_kit.recipe import Recipe, find_recipe, validate_recipe
@@ -70,21 +71,22 @@ def build_recipe(recipe: Recipe, out: Path, progress: Progress, source: Source |
 
 def _make_variants(graph: Graph, recipe: Recipe, task: str, progress: Progress) -> tuple[list[Variant], dict[str, str]]:
     own: tuple[Dtype, ...] = (graph.packed_dtype,) if graph.packed_dtype else ()
-    dtypes: tuple[Dtype, ...] = tuple(recipe.dtypes or own or TASKS[task].dtypes)
-    variants: list[Variant] = []
-    rejected: dict[str, str] = {}
-    for dtype in dict.fromkeys(dtypes):
+    dtypes: tuple[Dtype, ...] = tuple(dict.fromkeys(recipe.dtypes or own or TASKS[task].dtypes))
+
+    def make(dtype: Dtype) -> Variant | str:
         progress(f"making the variant {dtype}")
+        quantize = keep_packed if dtype == graph.packed_dtype else partial(quantize_graph, dtype=dtype)
         try:
-            make = keep_packed if dtype == graph.packed_dtype else partial(quantize_graph, dtype=dtype)
-            variant = make(graph, task=task, threshold=recipe.thresholds.get(dtype))
+            variant = quantize(graph, task=task, threshold=recipe.thresholds.get(dtype))
         except QuantizeError as error:
-            rejected[dtype] = error.message
-            continue
-        if variant.parity.value <= variant.parity.threshold:
-            variants.append(variant)
-        else:
-            rejected[dtype] = _describe_miss(variant)
+            return error.message
+        return variant if variant.parity.value <= variant.parity.threshold else _describe_miss(variant)
+
+    made = map_variants(make, dtypes, graph)
+    variants = [variant for variant in made if isinstance(variant, Variant)]
+    rejected: dict[str, str] = {
+        dtype: reason for dtype, reason in zip(dtypes, made, strict=True) if isinstance(reason, str)
+    }
     if not variants:
         reasons = "".join(f"\n  {dtype}: {reason}" for dtype, reason in rejected.items())
         raise QuantizeError(

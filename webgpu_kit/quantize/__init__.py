@@ -23,7 +23,7 @@ from webgpu_kit.errors import QuantizeError, first_line
 from webgpu_kit.manifest import Backend, Dtype, Parity
 from webgpu_kit.packing import LARGE_BLOCK, SMALL_BLOCK, expand_tensor, pack_blocks, pack_float16
 from webgpu_kit.parity import measure_parity
-from webgpu_kit.quantize.packed_operators import read_int, use_packed_operators, walk_nodes
+from webgpu_kit.quantize.packed_operators import add_initializer, copy_frame, read_int, use_packed_operators, walk_nodes
 from webgpu_kit.tasks import TASKS
 from webgpu_kit.tasks.image_graph import BEFORE
 
@@ -150,50 +150,38 @@ def _is_transposed(node: onnx.NodeProto, weight: Array) -> bool:
 def _make_graph(
     source: onnx.ModelProto, dtype: Dtype, packed: Mapping[str, PackedTensor], backend: Backend
 ) -> VariantGraph:
-    import onnx
-
-    model = onnx.ModelProto()
-    model.CopyFrom(source)
+    model = copy_frame(source)
+    model.graph.node.extend(source.graph.node)
+    model.graph.initializer.extend(entry for entry in source.graph.initializer if entry.name not in packed)
     replaced = use_packed_operators(model, packed, backend)
     weights = {name: tensor for name, tensor in packed.items() if name not in replaced}
     width: Literal["float32", "float16"] = "float32"
     if backend == "webgpu" and dtype in ("fp16", "q4f16"):
         width = "float16"
         model = _convert_to_float16(model, weights)
-    else:
-        _write_initializers(model, {name: expand_tensor(tensor) for name, tensor in weights.items()})
+    for name, tensor in weights.items():
+        value = tensor.data.reshape(tensor.shape) if tensor.kind == width else expand_tensor(tensor).astype(width)
+        add_initializer(model, name, value)
     # A float16 weight that the graph takes as float16 is stored as it is; every other one is made at load.
     expanded = [name for name, tensor in weights.items() if tensor.kind != width]
     return VariantGraph(model=model, expanded=dict.fromkeys(expanded, width))
 
 
-def _write_initializers(model: onnx.ModelProto, values: Mapping[str, Array]) -> None:
-    from onnx import numpy_helper
-
-    for initializer in model.graph.initializer:
-        value = values.get(initializer.name)
-        if value is not None:
-            initializer.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(value), initializer.name))
-
-
 def _convert_to_float16(model: onnx.ModelProto, weights: Mapping[str, PackedTensor]) -> onnx.ModelProto:
-    """Turn a float32 graph to float16, inputs and outputs excepted; `weights` take their packed values.
+    """Turn a float32 graph without its `weights` to float16, inputs and outputs excepted.
 
     What stands before an image model stays float32: it counts pixels, and float16 counts exactly only to 2048.
     """
     import warnings
 
-    from onnx import helper, numpy_helper
+    from onnx import helper
     from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
     # Before opset 19 their scale must be float32.
     kept = [*DEFAULT_OP_BLOCK_LIST, "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"]
     blocked = [node.name for node in model.graph.node if node.name.startswith(BEFORE)]
-    # The converter takes its time over every weight that it sees, so it sees ours as inputs.
+    # The converter takes its time over every weight that it sees: these it sees as inputs, for their type's sake.
     ends = [value.name for value in (*model.graph.input, *model.graph.output)]
-    small = [entry for entry in model.graph.initializer if entry.name not in weights]
-    del model.graph.initializer[:]
-    model.graph.initializer.extend(small)
     model.graph.input.extend(helper.make_tensor_value_info(name, 1, tensor.shape) for name, tensor in weights.items())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns for each weight that it clips
@@ -203,7 +191,4 @@ def _convert_to_float16(model: onnx.ModelProto, weights: Mapping[str, PackedTens
     inputs = [value for value in converted.graph.input if value.name not in weights]
     del converted.graph.input[:]
     converted.graph.input.extend(inputs)
-    for name, tensor in weights.items():
-        value = tensor.data if tensor.kind == "float16" else expand_tensor(tensor).astype(np.float16)
-        converted.graph.initializer.append(numpy_helper.from_array(value.reshape(tensor.shape), name))
     return converted

@@ -18,6 +18,7 @@ from webgpu_kit.artifacts import Graph, PackedTensor, Variant, VariantGraph
 from webgpu_kit.manifest import Backend
 from webgpu_kit.quantize import BACKENDS, measure_graph
 from webgpu_kit.quantize.exact_operators import Rewrite, gather_blocks, multiply_blocks
+from webgpu_kit.quantize.packed_operators import copy_frame
 
 if TYPE_CHECKING:
     import onnx
@@ -50,8 +51,6 @@ def _make_graph(
     source: onnx.ModelProto, packed: Mapping[str, PackedTensor], backend: Backend
 ) -> tuple[VariantGraph, dict[str, PackedTensor]]:
     """The backend's graph, and the scales that it takes, which travel as float16 and are made float32 at load."""
-    import onnx
-
     rewrite = Rewrite()
     for node in source.graph.node:
         tensor = next((packed[name] for name in node.input if name in packed), None)
@@ -62,13 +61,7 @@ def _make_graph(
         else:
             rewrite.nodes.append(node)
     used = {name for node in rewrite.nodes for name in node.input}
-    model = onnx.ModelProto()
-    for field in ("ir_version", "producer_name", "producer_version", "domain", "model_version"):
-        setattr(model, field, getattr(source, field))
-    model.opset_import.extend(source.opset_import)
-    model.graph.name = source.graph.name
-    model.graph.input.extend(source.graph.input)
-    model.graph.output.extend(source.graph.output)
+    model = copy_frame(source)
     model.graph.node.extend(rewrite.nodes)
     model.graph.initializer.extend(entry for entry in source.graph.initializer if entry.name in used)
     model.graph.initializer.extend(rewrite.initializers.values())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from webgpu_kit.artifacts import PackedTensor
+from webgpu_kit.artifacts import Array, PackedTensor
 from webgpu_kit.manifest import Backend
 
 if TYPE_CHECKING:
@@ -26,6 +26,37 @@ def walk_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
 def read_int(node: onnx.NodeProto, name: str, default: int) -> int:
     """An integer attribute of a node."""
     return next((int(attribute.i) for attribute in node.attribute if attribute.name == name), default)
+
+
+def copy_frame(source: onnx.ModelProto) -> onnx.ModelProto:
+    """The model without its nodes and weights: all else is small, and those change."""
+    import onnx
+
+    model = onnx.ModelProto()
+    for field, value in source.ListFields():
+        if field.name != "graph":
+            _copy_field(model, field.name, value)
+    for field, value in source.graph.ListFields():
+        if field.name not in ("node", "initializer"):
+            _copy_field(model.graph, field.name, value)
+    return model
+
+
+def _copy_field(target: Any, name: str, value: Any) -> None:
+    if isinstance(value, str | bytes | int):
+        setattr(target, name, value)
+    else:
+        getattr(target, name).MergeFrom(value)
+
+
+def add_initializer(model: onnx.ModelProto, name: str, value: Array) -> None:
+    """Add a weight to the graph. Its bytes are copied once, which counts for the large ones."""
+    from onnx import helper
+
+    entry = model.graph.initializer.add()
+    entry.name, entry.data_type = name, helper.np_dtype_to_tensor_dtype(value.dtype)
+    entry.dims.extend(value.shape)
+    entry.raw_data = np.ascontiguousarray(value).tobytes()
 
 
 def use_packed_operators(model: onnx.ModelProto, packed: Mapping[str, PackedTensor], backend: Backend) -> set[str]:
@@ -73,13 +104,12 @@ def _takes_packed(node: onnx.NodeProto, tensor: PackedTensor, backend: Backend) 
 
 
 def _replace_nodes(model: onnx.ModelProto, packed: Mapping[str, PackedTensor]) -> None:
-    from onnx import helper, numpy_helper
+    from onnx import helper
 
     nodes: list[onnx.NodeProto] = []
     for node in model.graph.node:
         tensor = next((packed[name] for name in node.input if name in packed), None)
         nodes.extend([node] if tensor is None else _packed_nodes(node, tensor))
-    kept = [entry for entry in model.graph.initializer if entry.name not in packed]
     for tensor in packed.values():
         data = (
             tensor.data if tensor.transpose or not _is_gathered(tensor, nodes) else tensor.data.reshape(tensor.rows, -1)
@@ -87,10 +117,10 @@ def _replace_nodes(model: onnx.ModelProto, packed: Mapping[str, PackedTensor]) -
         assert tensor.scales is not None and tensor.zero_points is not None
         # Float32 here even where float16 travels: the conversion to float16 turns the whole graph at once.
         parts = {"data": data, "scales": tensor.scales.astype(np.float32), "zero_points": tensor.zero_points}
-        kept.extend(numpy_helper.from_array(value, f"{tensor.name}.{part}") for part, value in parts.items())
-    del model.graph.node[:], model.graph.initializer[:]
+        for part, value in parts.items():
+            add_initializer(model, f"{tensor.name}.{part}", value)
+    del model.graph.node[:]
     model.graph.node.extend(nodes)
-    model.graph.initializer.extend(kept)
     if not any(entry.domain == "com.microsoft" for entry in model.opset_import):
         model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
 

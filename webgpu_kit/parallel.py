@@ -1,0 +1,23 @@
+"""Work on several variants at once. ONNX Runtime, NumPy, hashing and files let go of Python's lock."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from webgpu_kit.artifacts import Graph
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+LARGE_BYTES = 256 * 2**20  # of weights: from here on one variant at a time, because each is several copies of them
+
+
+def map_variants(function: Callable[[Item], Result], items: Iterable[Item], graph: Graph) -> list[Result]:
+    """`function` of every item, in their order, two at a time where `graph` is small. The first error is raised."""
+    size = sum(len(weight.raw_data) for weight in graph.model.graph.initializer)
+    workers = 1 if size > LARGE_BYTES else min(2, os.cpu_count() or 1)
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(function, items))
