@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from onnx import parser
 import webgpu_kit
 
 REPOSITORY = Path(__file__).parent.parent
+
+# A shell starts what it runs in the background deaf to Ctrl-C, and what that starts is deaf too: tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
