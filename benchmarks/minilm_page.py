@@ -4,28 +4,18 @@ from __future__ import annotations
 
 import shutil
 import statistics
-import subprocess
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import brotli
-
 import webgpu_kit
+from benchmarks.peer_pages import compress_texts, lay_out_transformersjs, open_cold
 from webgpu_kit.browser import find_browser, launch
 from webgpu_kit.recipe import find_recipe
 from webgpu_kit.serve import serve_in_background
 from webgpu_kit.source import fetch_source
 from webgpu_kit.vendor import models_folder
 
-ORT_FILES = (
-    "ort.webgpu.bundle.min.mjs",
-    "ort-wasm-simd-threaded.asyncify.mjs",
-    "ort-wasm-simd-threaded.asyncify.wasm",
-)
-PEERS = Path(__file__).parent / "peers"
 # 16 tokens with [CLS] and [SEP]
 SENTENCE = "The quick brown fox jumps over the lazy dog near the river bank"
 ROUNDS, RUNS = 6, 20
@@ -42,9 +32,6 @@ THEIRS = {"fp32": f"?dtype=fp32&threads={THREADS}", "q8": f"?dtype=q8&threads={T
 LONG_TASKS = """window.longTasks = [];
 try { new PerformanceObserver((list) => window.longTasks.push(...list.getEntries().map((e) => e.duration)))
   .observe({ type: "longtask", buffered: true }); } catch { window.longTasks = null; }"""
-# Our page answers its own first sentences as soon as it is ready.
-IS_READY = """["ready", "running", "done"].includes(
-  document.documentElement.dataset.kitStatus ?? document.documentElement.dataset.status)"""
 EMBED_OURS = "async (text) => Array.from((await window.kit.run({ text: [text] })).embeddings[0])"
 RUN_OURS = """async ([text, runs]) => { const times = []; for (let i = 0; i < runs; i++) {
   const start = performance.now(); await window.kit.run({ text: [text] }); times.push(performance.now() - start); }
@@ -73,7 +60,7 @@ def measure() -> dict[str, float]:
 def _compare(browser: Any, pages: dict[str, tuple[str, str]]) -> dict[str, float]:
     opened, figures = {}, {}
     for name, (url, _) in pages.items():
-        opened[name], figures[f"{name}_cold_mb"] = _open_cold(browser, url)
+        opened[name], figures[f"{name}_cold_mb"] = open_cold(browser.new_context(), url, LONG_TASKS)
         opened[name].evaluate(pages[name][1], [SENTENCE, 5])
     answers = {name: _embed(page, name) for name, page in opened.items()}
     times: dict[str, list[float]] = {name: [] for name in pages}
@@ -101,26 +88,6 @@ def _ratios(figures: dict[str, float]) -> dict[str, float]:
     }
 
 
-def _open_cold(browser: Any, url: str) -> tuple[Any, float]:
-    """A page in a fresh profile, ready, and the megabytes that came over the wire for it."""
-    page = browser.new_context().new_page()
-    page.add_init_script(LONG_TASKS)
-    received: list[Any] = []
-    page.on("requestfinished", lambda request: received.append(request))
-    page.goto(url)
-    _wait(lambda: page.evaluate(IS_READY))
-    sizes = [request.sizes() for request in received]
-    return page, sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes) / 1e6
-
-
-def _wait(done: Callable[[], bool], limit_s: float = 120) -> None:
-    deadline = time.monotonic() + limit_s
-    while not done():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"the page was not ready within {limit_s} s")
-        time.sleep(0.1)
-
-
 def _embed(page: Any, name: str) -> list[float]:
     script = "(text) => window.embed(text)" if name.startswith("theirs") else EMBED_OURS
     return list(page.evaluate(script, SENTENCE))
@@ -132,24 +99,9 @@ def _dot(first: list[float], second: list[float]) -> float:
 
 def _lay_out_peer(folder: Path) -> None:
     """A folder as Transformers.js wants it: its own files, and the model as its users publish it (fp32 and int8)."""
-    modules = PEERS / "node_modules"
-    if not modules.is_dir():
-        subprocess.run(["npm", "ci", "--ignore-scripts"], cwd=PEERS, check=True, capture_output=True)
-    ort = modules / "onnxruntime-web" / "dist"
-    (folder / "ort").mkdir(parents=True)
-    for name in ORT_FILES:
-        shutil.copyfile(ort / name, folder / "ort" / name)
-    shutil.copytree(
-        modules / "onnxruntime-common" / "dist" / "esm", folder / "common", ignore=shutil.ignore_patterns("*.map")
-    )
-    (folder / "transformers").mkdir()
-    web = modules / "@huggingface" / "transformers" / "dist" / "transformers.web.min.js"
-    shutil.copyfile(web, folder / "transformers" / web.name)
-    shutil.copyfile(PEERS / "transformersjs.html", folder / "index.html")
+    lay_out_transformersjs(folder, "transformersjs.html")
     _export_peer_model(folder / "models" / "minilm")
-    # The same compression as our own site gets, so that bytes compare.
-    for path in [path for path in folder.rglob("*") if path.suffix in (".js", ".mjs", ".wasm", ".json", ".html")]:
-        path.with_name(path.name + ".br").write_bytes(brotli.compress(path.read_bytes(), quality=9))
+    compress_texts(folder)
 
 
 def _export_peer_model(folder: Path) -> None:

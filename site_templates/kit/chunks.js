@@ -13,6 +13,9 @@ import { hashBytes } from "./sha256.js";
 /** Browsers open six connections to a host over HTTP/1.1; more would only wait. */
 const parallelFetches = 6;
 
+/** How much is taken over at a time. */
+const readBytes = 256 * 1024;
+
 /** The speed is that of the last so many milliseconds. */
 const speedWindowMs = 3000;
 
@@ -142,25 +145,48 @@ async function tryChunk(chunk, place, { baseUrl, signal, cache, onBytes }) {
 }
 
 /**
- * @param {ReadableStream<Uint8Array>} body
+ * @param {ReadableStream<Uint8Array<ArrayBuffer>>} body
  * @param {Uint8Array} place
  * @param {(bytes: number) => void} onBytes
  * @returns {Promise<number>} bytes received; one more than there is place for means "too many"
  */
 async function readInto(body, place, onBytes) {
-  const reader = body.getReader();
+  const { read, cancel } = openReader(body);
   let offset = 0;
   for (;;) {
-    const { done, value } = await reader.read();
+    const { done, value } = await read();
     if (done) return offset;
     if (offset + value.length > place.length) {
-      await reader.cancel();
+      await cancel();
       return place.length + 1;
     }
     place.set(value, offset);
     offset += value.length;
     onBytes(value.length);
   }
+}
+
+/**
+ * Where the browser can, one buffer goes to and fro, so that a download leaves no garbage behind as large as itself.
+ * @param {ReadableStream<Uint8Array<ArrayBuffer>>} body
+ * @returns {{read: () => Promise<ReadableStreamReadResult<Uint8Array>>, cancel: () => Promise<void>}}
+ */
+function openReader(body) {
+  /** @type {ReadableStreamBYOBReader} */
+  let reader;
+  try {
+    reader = body.getReader({ mode: "byob" });
+  } catch {
+    const plain = body.getReader(); // Safari's bodies are no byte streams
+    return { read: () => plain.read(), cancel: () => plain.cancel() };
+  }
+  let buffer = new ArrayBuffer(readBytes);
+  const read = async () => {
+    const result = await reader.read(new Uint8Array(buffer));
+    if (result.value) buffer = result.value.buffer;
+    return /** @type {ReadableStreamReadResult<Uint8Array>} */ (result);
+  };
+  return { read, cancel: () => reader.cancel() };
 }
 
 /**

@@ -1,9 +1,10 @@
 /**
- * Makes `expanded.bin` from `weights.bin`, once, at load: plain wasm has no fast kernel for packed weights, so they
- * travel packed and are multiplied out here. The layout of the packed parts is `Expansion` in types.js.
+ * Makes the tensors of `expanded.bin` from `weights.bin`, once, at load: plain wasm has no fast kernel for packed
+ * weights, so they travel packed and are multiplied out here. The layout of the packed parts is `Expansion` in types.js.
  *
  * @typedef {import("./types.js").Expansion} Expansion
  * @typedef {import("./types.js").Span} Span
+ * @typedef {Float32Array<ArrayBufferLike> | Uint16Array<ArrayBufferLike>} Output  may lie in shared memory
  */
 
 import { KitError } from "./errors.js";
@@ -14,54 +15,42 @@ const tileRows = 64;
 
 /**
  * @param {Uint8Array<ArrayBuffer>} weights
- * @param {Expansion[]} expansions
- * @param {number} expandedBytes
- * @param {(done: number, total: number) => void} [onProgress]  called after each tensor, with bytes written
- * @returns {Uint8Array<ArrayBuffer>}
- */
-export function expandWeights(weights, expansions, expandedBytes, onProgress = () => {}) {
-  const expanded = new Uint8Array(expandedBytes);
-  let done = 0;
-  for (const expansion of expansions) {
-    expandTensor(weights, expansion, expanded);
-    done += expansion.rows * expansion.columns * (expansion.dtype === "float16" ? 2 : 4);
-    onProgress(done, expandedBytes);
-  }
-  return expanded;
-}
-
-/**
- * @param {Uint8Array<ArrayBuffer>} weights
  * @param {Expansion} expansion
- * @param {Uint8Array<ArrayBuffer>} expanded
+ * @param {Uint8Array} target  takes the tensor, and has just its size
  */
-function expandTensor(weights, expansion, expanded) {
-  const output = openOutput(expansion, expanded);
+export function expandTensor(weights, expansion, target) {
+  const output = openOutput(expansion, target);
   if (expansion.kind === "float16") expandHalves(weights, expansion, output);
   else expandBlocks(weights, expansion, output);
 }
 
 /**
  * @param {Expansion} expansion
- * @param {Uint8Array<ArrayBuffer>} expanded
- * @returns {Float32Array | Uint16Array}
+ * @returns {number} bytes
  */
-function openOutput({ name, dtype, rows, columns, offset }, expanded) {
+export function sizeExpansion({ dtype, rows, columns }) {
+  return rows * columns * (dtype === "float16" ? 2 : 4);
+}
+
+/**
+ * @param {Expansion} expansion
+ * @param {Uint8Array} target
+ * @returns {Output}
+ */
+function openOutput(expansion, target) {
+  const { name, dtype, rows, columns } = expansion;
   const arrayType = dtype === "float16" ? Uint16Array : Float32Array;
-  const end = offset + rows * columns * arrayType.BYTES_PER_ELEMENT;
-  if (offset % arrayType.BYTES_PER_ELEMENT || end > expanded.length) {
-    throw new KitError(
-      "bad-manifest",
-      `The expansion of ${name} (bytes ${offset} to ${end}) does not fit expanded.bin.`,
-    );
+  if (target.byteLength !== sizeExpansion(expansion)) {
+    throw new KitError("bad-manifest", `The expansion of ${name} does not fit into ${target.byteLength} bytes.`);
   }
-  return new arrayType(expanded.buffer, expanded.byteOffset + offset, rows * columns);
+  // Shared memory is as good, which the types of typed arrays' constructors do not know together.
+  return new arrayType(/** @type {ArrayBuffer} */ (target.buffer), target.byteOffset, rows * columns);
 }
 
 /**
  * @param {Uint8Array<ArrayBuffer>} weights
  * @param {Expansion} expansion
- * @param {Float32Array | Uint16Array} output
+ * @param {Output} output
  */
 function expandHalves(weights, expansion, output) {
   const { rows, columns } = expansion;
@@ -79,7 +68,7 @@ function expandHalves(weights, expansion, output) {
 /**
  * @param {Uint8Array<ArrayBuffer>} weights
  * @param {Expansion} expansion
- * @param {Float32Array | Uint16Array} output
+ * @param {Output} output
  */
 function expandBlocks(weights, expansion, output) {
   const { name, rows, columns, bits, block_size: blockSize } = expansion;
@@ -148,7 +137,7 @@ function addOffset(offset, tile, to, count) {
  * Without the tile a transposed write would touch another cache line for every number.
  * @param {Expansion} expansion
  * @param {number} tileColumns
- * @param {Float32Array | Uint16Array} output
+ * @param {Output} output
  * @param {(tile: Float32Array, firstRow: number, rowCount: number, firstColumn: number, columnCount: number) => void} fill
  */
 function writeTiles({ rows, columns, transpose }, tileColumns, output, fill) {
@@ -168,7 +157,7 @@ function writeTiles({ rows, columns, transpose }, tileColumns, output, fill) {
 
 /**
  * @param {Float32Array} tile
- * @param {Float32Array | Uint16Array} output
+ * @param {Output} output
  * @param {number} columns
  * @param {number} firstRow
  * @param {number} rowCount
@@ -185,7 +174,7 @@ function writeStraight(tile, output, columns, firstRow, rowCount, firstColumn, c
 /**
  * @param {Float32Array} tile
  * @param {Float32Array} turned
- * @param {Float32Array | Uint16Array} output
+ * @param {Output} output
  * @param {number} rows
  * @param {number} firstRow
  * @param {number} rowCount
@@ -207,7 +196,7 @@ function writeTurned(tile, turned, output, rows, firstRow, rowCount, firstColumn
 /**
  * @param {Float32Array} line
  * @param {number} count
- * @param {Float32Array | Uint16Array} output
+ * @param {Output} output
  * @param {number} start
  */
 function writeLine(line, count, output, start) {

@@ -12,9 +12,10 @@
 
 import { fetchFiles } from "./chunks.js";
 import { KitError } from "./errors.js";
-import { expandWeights } from "./expand.js";
+import { ExpandedWeights } from "./expanded-weights.js";
 import { fetchGolden, testItself } from "./golden.js";
 import { LoadedModel } from "./loaded-model.js";
+import { keptInstance } from "./ort-instance.js";
 import { Session, chooseBuild, startRuntime } from "./session.js";
 import { findTask, makeContext } from "./task.js";
 
@@ -45,13 +46,7 @@ export async function loadPair(params, device, report, onLost) {
   const [tokenizersUrl, jinjaUrl] = [runtime.tokenizers, runtime.jinja].map((path) => new URL(path, runtimeUrl).href);
   const context = await makeContext(manifest, files, tokenizersUrl, jinjaUrl);
   const ort = await startRuntime(runtime.builds[build], runtimeUrl, wasmBinary, threads);
-  const externalData = makeExternalData(graph, files, report);
-  const session = await Session.create(
-    ort,
-    pair.backend,
-    /** @type {Uint8Array} */ (files.get(graph.file)),
-    externalData,
-  );
+  const session = await openSession(ort, pair.backend, graph, files, report);
   if (pair.backend === "webgpu") await session.watchDevice(onLost);
   const sessionMs = watch.lap();
 
@@ -94,21 +89,38 @@ async function download({ manifest, manifestUrl, runtime, runtimeUrl }, variant,
 }
 
 /**
- * The weights as ONNX Runtime takes them; leaves out what the variant does not have.
+ * The graph with the weights that it has: as they came, or expanded while ONNX Runtime reads them.
+ * @param {import("./session.js").Ort} ort
+ * @param {import("./types.js").Backend} backend
  * @param {BackendGraph} graph
  * @param {Files} files
  * @param {Report} report
- * @returns {{path: string, data: Uint8Array}[]}
+ * @returns {Promise<Session>}
  */
-function makeExternalData({ expanded_bytes: expandedBytes, expand }, files, report) {
+async function openSession(ort, backend, { file, expanded_bytes: bytes, expand }, files, report) {
+  const model = /** @type {Uint8Array} */ (files.get(file));
   const weights = files.get("weights.bin");
-  const externalData = weights ? [{ path: "weights.bin", data: weights }] : [];
-  if (!expandedBytes) return externalData;
+  const externalData = weights ? [{ path: "weights.bin", data: /** @type {Uint8Array} */ (weights) }] : [];
+  if (!bytes) return Session.create(ort, backend, model, externalData);
   if (!weights) throw new KitError("bad-manifest", "There is no weights.bin to make expanded.bin from.");
-  const data = expandWeights(weights, expand, expandedBytes, (loadedBytes, totalBytes) =>
+  const expanded = new ExpandedWeights(weights, expand, bytes, findInstance, (loadedBytes, totalBytes) =>
     report("session", { file: "expanded.bin", loadedBytes, totalBytes }),
   );
-  return [...externalData, { path: "expanded.bin", data }];
+  externalData.push({ path: "expanded.bin", data: expanded.asFile() });
+  try {
+    return await Session.create(ort, backend, model, externalData);
+  } catch (error) {
+    throw expanded.failure ?? error;
+  } finally {
+    expanded.release();
+  }
+}
+
+/** @returns {import("./ort-instance.js").OrtInstance} that reads the weights at this moment */
+function findInstance() {
+  const instance = keptInstance();
+  if (!instance) throw new KitError("session", "This build of ONNX Runtime Web does not let the loader at its memory.");
+  return instance;
 }
 
 /** Milliseconds between laps. */

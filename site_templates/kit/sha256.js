@@ -3,13 +3,20 @@
  * context" and have no crypto.subtle; they still get every file checked.
  */
 
+/** @type {Promise<unknown>} */
+let lastDigest = Promise.resolve();
+
 /**
+ * One at a time: the browser takes a copy of what it digests, and chunks are large.
  * @param {Uint8Array<ArrayBuffer>} bytes
  * @returns {Promise<string>} lower-case hex
  */
 export async function hashBytes(bytes) {
   const subtle = globalThis.crypto?.subtle;
-  return subtle ? toHex(new Uint8Array(await subtle.digest("SHA-256", bytes))) : hashInScript(bytes);
+  if (!subtle) return hashInScript(bytes);
+  const digest = lastDigest.then(() => subtle.digest("SHA-256", bytes));
+  lastDigest = digest.catch(() => {}); // its caller hears of it
+  return toHex(new Uint8Array(await digest));
 }
 
 /**

@@ -183,3 +183,13 @@ test("progress counts every byte once, also after a retry, and names the file", 
   assert.ok(seen.every((transfer) => transfer.loadedBytes >= 0 && transfer.loadedBytes <= 80_000));
   assert.ok(seen.some((transfer) => transfer.bytesPerSecond > 0));
 });
+
+test("a browser whose bodies are no byte streams is served as well", async (context) => {
+  const { file, whole } = publish("weights", [3000, 70000, 5]);
+  const real = globalThis.fetch;
+  context.mock.method(globalThis, "fetch", async (/** @type {URL} */ url, /** @type {RequestInit} */ options) => {
+    const body = new Uint8Array(await (await real(url, options)).arrayBuffer());
+    return new Response(new ReadableStream({ start: (stream) => (stream.enqueue(body), stream.close()) }));
+  });
+  assert.deepEqual(Buffer.from(await fetchFile(file, baseUrl)), whole);
+});
