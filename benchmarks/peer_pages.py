@@ -60,7 +60,7 @@ def open_cold(context: Any, url: str, script: str = "", limit_s: float = 240) ->
     page = context.new_page()
     page.add_init_script(script)
     received: list[Any] = []
-    page.on("requestfinished", received.append)
+    page.on("requestfinished", lambda request: received.append(request))
     page.goto(url)
     wait_until(lambda: bool(page.evaluate(IS_READY)), limit_s)
     sizes = [request.sizes() for request in received]

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,10 @@ OURS = """async ([system, user, count]) => {
     if (chunk.choices[0]?.delta.content) times.push(performance.now() - start);
   return times;
 }"""
-THEIRS = """([system, user, count]) => window.generate(
-  `<|im_start|>system\\n${system}<|im_end|>\\n<|im_start|>user\\n${user}<|im_end|>\\n<|im_start|>assistant\\n`, count)"""
+THEIRS = """([system, user, count]) => {
+  const turn = (role, text) => `<|im_start|>${role}\\n${text}<|im_end|>\\n`;
+  return window.generate(`${turn("system", system)}${turn("user", user)}<|im_start|>assistant\\n`, count);
+}"""
 
 
 def measure() -> dict[str, float]:
@@ -113,7 +116,7 @@ def _compare(browser: Any, pages: dict[str, tuple[str, str]]) -> dict[str, float
 
 
 def _read_steps(times_ms: list[float]) -> list[float]:
-    steps = [later - earlier for earlier, later in zip(times_ms, times_ms[1:], strict=False)]
+    steps = [later - earlier for earlier, later in pairwise(times_ms)]
     return steps[3:]
 
 

@@ -43,10 +43,11 @@ export async function loadPair(params, device, report, onLost) {
   const downloadMs = watch.lap();
 
   report("session");
-  const [tokenizersUrl, jinjaUrl] = [runtime.tokenizers, runtime.jinja].map((path) => new URL(path, runtimeUrl).href);
-  const context = await makeContext(manifest, files, tokenizersUrl, jinjaUrl);
   const ort = await startRuntime(runtime.builds[build], runtimeUrl, wasmBinary, threads);
   const session = await openSession(ort, pair.backend, graph, files, report);
+  // Only now, with the weights out of the way: a tokenizer takes its own megabytes to read.
+  const [tokenizersUrl, jinjaUrl] = [runtime.tokenizers, runtime.jinja].map((path) => new URL(path, runtimeUrl).href);
+  const context = await makeContext(manifest, files, tokenizersUrl, jinjaUrl);
   if (pair.backend === "webgpu") await session.watchDevice(onLost);
   const sessionMs = watch.lap();
 
@@ -89,7 +90,8 @@ async function download({ manifest, manifestUrl, runtime, runtimeUrl }, variant,
 }
 
 /**
- * The graph with the weights that it has: as they came, or expanded while ONNX Runtime reads them.
+ * The graph with the weights that it has: as they came, or expanded while ONNX Runtime reads them. Afterwards ONNX
+ * Runtime has its own copy, and the memory of the download is given back.
  * @param {import("./session.js").Ort} ort
  * @param {import("./types.js").Backend} backend
  * @param {BackendGraph} graph
@@ -100,19 +102,23 @@ async function download({ manifest, manifestUrl, runtime, runtimeUrl }, variant,
 async function openSession(ort, backend, { file, expanded_bytes: bytes, expand }, files, report) {
   const model = /** @type {Uint8Array} */ (files.get(file));
   const weights = files.get("weights.bin");
-  const externalData = weights ? [{ path: "weights.bin", data: /** @type {Uint8Array} */ (weights) }] : [];
-  if (!bytes) return Session.create(ort, backend, model, externalData);
-  if (!weights) throw new KitError("bad-manifest", "There is no weights.bin to make expanded.bin from.");
+  if (bytes && !weights) throw new KitError("bad-manifest", "There is no weights.bin to make expanded.bin from.");
+  if (!weights) return Session.create(ort, backend, model, []);
   const expanded = new ExpandedWeights(weights, expand, bytes, findInstance, (loadedBytes, totalBytes) =>
     report("session", { file: "expanded.bin", loadedBytes, totalBytes }),
   );
-  externalData.push({ path: "expanded.bin", data: expanded.asFile() });
+  const externalData = [
+    { path: "weights.bin", data: weights },
+    { path: "expanded.bin", data: expanded.asFile() },
+  ];
   try {
-    return await Session.create(ort, backend, model, externalData);
+    return await Session.create(ort, backend, model, externalData.slice(0, bytes ? 2 : 1));
   } catch (error) {
     throw expanded.failure ?? error;
   } finally {
     expanded.release();
+    files.delete("weights.bin");
+    /** @type {any} */ (weights.buffer).transfer?.(0); // else it would stay until the next garbage collection
   }
 }
 
