@@ -60,11 +60,12 @@ def print_build(build: Build) -> None:
 
 def _describe_variant(variant: VariantEntry, *, on_text: bool) -> tuple[str, ...]:
     parity = variant.parity
+    allowed = f"{parity.metric} {parity.value:.2g} (at most {parity.threshold:g})"
     figures = _describe_text(parity.details) if parity.details else ("-",) * 3
     return (
         variant.name,
         format_bytes(variant.download_bytes),
-        f"{parity.metric} {parity.value:.2g} (at most {parity.threshold:g})",
+        f"{parity.value:.2g} of {parity.threshold:.2g}" if on_text else allowed,
         *(figures if on_text else ()),
         parity.method or "-",
         ", ".join(variant.backends),
@@ -74,7 +75,7 @@ def _describe_variant(variant: VariantEntry, *, on_text: bool) -> tuple[str, ...
 
 def _describe_text(details: Mapping[str, float]) -> tuple[str, ...]:
     return (
-        f"{details['kl_divergence']:.2g} (at most {details['largest_kl_divergence']:g})",
+        f"{details['kl_divergence']:.2g} of {details['largest_kl_divergence']:g}",
         f"{details['top1_agreement']:.1%} (at least {details['least_top1_agreement']:.0%})",
         f"x{details['perplexity_ratio']:.3f}",
     )
