@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from webgpu_kit.parity import METRICS, measure_parity
+from webgpu_kit.parity import METRICS, compare_predictions, log_softmax, measure_parity
 
 
 def measure(metric: str, expected: object, actual: object) -> float:
@@ -57,3 +57,30 @@ def test_the_worst_output_of_the_worst_sample_counts() -> None:
     parity = measure_parity("relative_error", expected, actual, 0.1)
     assert parity.value == pytest.approx(0.5) and parity.max_abs_error == pytest.approx(0.5)
     assert parity.metric == "relative_error" and parity.threshold == 0.1
+
+
+def test_predictions_are_compared_over_the_whole_vocabulary() -> None:
+    generator = np.random.default_rng(0)
+    logits, noisy = (generator.standard_normal((2, 7, 11)) for _ in range(2))
+    ids = generator.integers(0, 11, (2, 7))
+
+    def softmax(values: np.ndarray) -> np.ndarray:
+        powers = np.exp(values)
+        return powers / powers.sum(-1, keepdims=True)
+
+    p, q = softmax(logits), softmax(noisy)
+    np.testing.assert_allclose(log_softmax(logits), np.log(p))
+    quality = compare_predictions(zip(log_softmax(logits), log_softmax(noisy), ids, strict=True))
+    assert quality.positions == 14
+    assert quality.kl_divergence == pytest.approx((p * np.log(p / q)).sum(-1).mean())
+    assert quality.top1_agreement == pytest.approx((p.argmax(-1) == q.argmax(-1)).mean())
+    own, other = (
+        np.exp(-np.mean([np.log(x[w, i, ids[w, i + 1]]) for w in range(2) for i in range(6)])) for x in (p, q)
+    )
+    assert quality.perplexity_ratio == pytest.approx(other / own)
+
+
+def test_predictions_that_are_not_finite_are_infinitely_far() -> None:
+    good = np.log(np.full((3, 4), 0.25))
+    broken = compare_predictions([(good, np.full((3, 4), np.nan), np.zeros(3, np.int64))])
+    assert broken.kl_divergence == math.inf and broken.top1_agreement == 0.0

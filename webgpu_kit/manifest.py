@@ -102,12 +102,18 @@ class BackendGraph(_Part):
 
 
 class Parity(_Part):
-    """How far a variant is from the golden: the task's metric (smaller is better) and the plain maximum."""
+    """How far a variant is from the golden: the task's metric (smaller is better) and the plain maximum.
+
+    `method` says in plain words how the weights were rounded. `details` are further figures; of a language model those
+    of a whole text: `kl_divergence`, `top1_agreement`, `perplexity_ratio`, `positions`.
+    """
 
     metric: str
     value: float
     threshold: float
     max_abs_error: float
+    method: str = ""
+    details: dict[str, float] = Field(default_factory=dict)
 
 
 class VariantEntry(_Part):

@@ -6,7 +6,8 @@ The page measures the same in `site_templates/kit/parity.js`; a test holds the t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -48,6 +49,51 @@ def kl_divergence(expected: Array, actual: Array) -> float:
     guessed_rest = np.maximum(1.0 - guessed.sum(axis=-1), REST_FLOOR)
     divergence = np.sum(likely * (expected - actual), axis=-1) + rest * np.log(rest / guessed_rest)
     return max(float(np.mean(divergence)), 0.0) if divergence.size else 0.0
+
+
+@dataclass(frozen=True)
+class TextQuality:
+    """How a model predicts a text, beside the original: means over `positions` tokens.
+
+    `kl_divergence` is in nats over the whole vocabulary, `top1_agreement` the share of positions with the same
+    likeliest token, `perplexity_ratio` the model's perplexity over the original's.
+    """
+
+    positions: int
+    kl_divergence: float
+    top1_agreement: float
+    perplexity_ratio: float
+
+
+def compare_predictions(windows: Iterable[tuple[Array, Array, Array]]) -> TextQuality:
+    """Compare predictions window by window.
+
+    Each is (expected log-probabilities, actual log-probabilities, token ids): (positions, vocabulary) twice, and
+    (positions,). The next token of a window's last position is not known, so the perplexity leaves it out.
+    """
+    positions = followed = 0
+    divergence = agreed = surprise = 0.0
+    for expected, actual, ids in windows:
+        difference = expected - actual
+        divergence += float(np.einsum("ij,ij->", np.exp(expected), difference, dtype=np.float64))
+        agreed += int(np.sum(expected.argmax(axis=-1) == actual.argmax(axis=-1)))
+        surprise += float(np.sum(difference[np.arange(len(ids) - 1), ids[1:]], dtype=np.float64))
+        positions, followed = positions + len(ids), followed + len(ids) - 1
+    if not math.isfinite(divergence) or not positions:
+        return TextQuality(positions, math.inf, 0.0, math.inf)
+    return TextQuality(
+        positions=positions,
+        kl_divergence=max(divergence / positions, 0.0),
+        top1_agreement=agreed / positions,
+        perplexity_ratio=math.exp(min(surprise / max(followed, 1), 700.0)),
+    )
+
+
+def log_softmax(logits: Array) -> Array:
+    """Log-probabilities of logits, along the last axis."""
+    shifted: Array = logits - logits.max(axis=-1, keepdims=True)
+    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return shifted
 
 
 METRICS: dict[str, Callable[[Array, Array], float]] = {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,11 @@ from webgpu_kit.bundle import write_bundle
 from webgpu_kit.errors import QuantizeError
 from webgpu_kit.export import decide_task, export_graph
 from webgpu_kit.graph import prepare_graph
-from webgpu_kit.manifest import Dtype
+from webgpu_kit.manifest import Dtype, Parity
 from webgpu_kit.parallel import map_variants
 from webgpu_kit.quantize import quantize_graph
 from webgpu_kit.quantize.exact import keep_packed
+from webgpu_kit.quantize.search import Bench
 from webgpu_kit.recipe import Recipe, find_recipe, validate_recipe
 from webgpu_kit.site import check_target, render_site, staging_folder
 from webgpu_kit.source import fetch_source
@@ -73,14 +74,21 @@ def _make_variants(graph: Graph, recipe: Recipe, task: str, progress: Progress) 
     own: tuple[Dtype, ...] = (graph.packed_dtype,) if graph.packed_dtype else ()
     dtypes: tuple[Dtype, ...] = tuple(dict.fromkeys(recipe.dtypes or own or TASKS[task].dtypes))
 
+    bench = Bench(graph, task, progress)
+
     def make(dtype: Dtype) -> Variant | str:
         progress(f"making the variant {dtype}")
-        quantize = keep_packed if dtype == graph.packed_dtype else partial(quantize_graph, dtype=dtype)
+        threshold, agreement = recipe.thresholds.get(dtype), recipe.agreement.get(dtype)
         try:
-            variant = quantize(graph, task=task, threshold=recipe.thresholds.get(dtype))
+            if dtype == graph.packed_dtype:
+                variant = keep_packed(graph, task, threshold)
+            else:
+                variant = quantize_graph(graph, dtype, task, threshold, agreement=agreement, bench=bench)
         except QuantizeError as error:
             return error.message
-        return variant if variant.parity.value <= variant.parity.threshold else _describe_miss(variant)
+        misses = list(_describe_misses(variant.parity))
+        best = f" (the best of what was tried: {variant.parity.method})" if variant.parity.method else ""
+        return variant if not misses else "; ".join(misses) + best
 
     made = map_variants(make, dtypes, graph)
     variants = [variant for variant in made if isinstance(variant, Variant)]
@@ -96,7 +104,16 @@ def _make_variants(graph: Graph, recipe: Recipe, task: str, progress: Progress) 
     return variants, rejected
 
 
-def _describe_miss(variant: Variant) -> str:
-    parity = variant.parity
-    times = parity.value / parity.threshold if parity.threshold else float("inf")
-    return f"{parity.metric} {parity.value:.3g} is {times:.1f} times its threshold {parity.threshold:.3g}"
+def _describe_misses(parity: Parity) -> Iterator[str]:
+    """What a variant misses, and by how much: on the golden, then on the text where there is one."""
+    measured = [(parity.value, parity.threshold, "")]
+    details = parity.details
+    if details:
+        measured.append((details["kl_divergence"], details["largest_kl_divergence"], " on the text"))
+    for value, threshold, where in measured:
+        if not value <= threshold:
+            times = value / threshold if threshold else float("inf")
+            yield f"{parity.metric} {value:.3g}{where} is {times:.1f} times its threshold {threshold:.3g}"
+    if details and not details["top1_agreement"] >= details["least_top1_agreement"]:
+        least = details["least_top1_agreement"]
+        yield f"top-1 agreement {details['top1_agreement']:.3f} on the text is under its threshold {least:.3g}"

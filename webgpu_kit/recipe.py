@@ -96,7 +96,11 @@ class Generation(_Table):
 
 
 class Recipe(_Table):
-    """A source plus all settings. `folder` is where relative paths start; `path` is the file it was read from."""
+    """A source plus all settings.
+
+    `thresholds` are the largest errors, in the task's metric, and `agreement` the least top-1 agreements of a language
+    model, that a variant is shipped with. `folder` is where relative paths start; `path` is the file it was read from.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=80)
     source: str
@@ -110,6 +114,9 @@ class Recipe(_Table):
     labels_file: str | None = None
     shapes: dict[str, list[Annotated[int, Field(ge=0)]]] = Field(default_factory=dict)
     thresholds: dict[Annotated[Dtype, _check_choice("dtype", DTYPES)], float] = Field(default_factory=dict)
+    agreement: dict[Annotated[Dtype, _check_choice("dtype", DTYPES)], Annotated[float, Field(ge=0, le=1)]] = Field(
+        default_factory=dict
+    )
     preprocess: Preprocess = Field(default_factory=Preprocess)
     page: Page = Field(default_factory=Page)
     generation: Generation = Field(default_factory=Generation)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,9 +41,11 @@ def _table(*columns: str) -> Table:
 def print_build(build: Build) -> None:
     """The variants that were shipped, best first, and those that were not."""
     manifest = build.site.manifest
-    table = _table("variant", "download", "parity", "runs on", "needs")
+    on_text = any(variant.parity.details for variant in manifest.variants)
+    figures = ("KL on text", "top-1", "perplexity") if on_text else ()
+    table = _table("variant", "download", "parity", *figures, "method", "runs on", "needs")
     for variant in manifest.variants:
-        table.add_row(*_describe_variant(variant))
+        table.add_row(*_describe_variant(variant, on_text=on_text))
     _console.print(table)
     for dtype, reason in build.rejected.items():
         _console.print(f"[yellow]{dtype} is not shipped[/]: {escape(reason)}")
@@ -55,14 +58,26 @@ def print_build(build: Build) -> None:
     _console.print(f"Look at it: webgpu-kit serve{escape(suffix)}    Prove it: webgpu-kit check{escape(suffix)}")
 
 
-def _describe_variant(variant: VariantEntry) -> tuple[str, ...]:
+def _describe_variant(variant: VariantEntry, *, on_text: bool) -> tuple[str, ...]:
     parity = variant.parity
+    allowed = f"{parity.metric} {parity.value:.2g} (at most {parity.threshold:g})"
+    figures = _describe_text(parity.details) if parity.details else ("-",) * 3
     return (
         variant.name,
         format_bytes(variant.download_bytes),
-        f"{parity.metric} {parity.value:.2g} (at most {parity.threshold:g})",
+        f"{parity.value:.2g} of {parity.threshold:.2g}" if on_text else allowed,
+        *(figures if on_text else ()),
+        parity.method or "-",
         ", ".join(variant.backends),
         ", ".join(variant.requires) or "-",
+    )
+
+
+def _describe_text(details: Mapping[str, float]) -> tuple[str, ...]:
+    return (
+        f"{details['kl_divergence']:.2g} of {details['largest_kl_divergence']:g}",
+        f"{details['top1_agreement']:.1%} (at least {details['least_top1_agreement']:.0%})",
+        f"x{details['perplexity_ratio']:.3f}",
     )
 
 

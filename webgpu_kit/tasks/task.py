@@ -60,3 +60,5 @@ class Task:
     page_settings: Callable[[Mapping[str, Any], Recipe], dict[str, Any]]
     # A sample through the prepared graph, where that takes more than one run: with the graph's settings.
     respond: Callable[[Run, Sample, Mapping[str, Any]], Tensors] = lambda run, sample, settings: run(sample.feeds)
+    # Of a language model: the least share of a text's positions whose likeliest next token is the original's.
+    agreements: Mapping[Dtype, float] = field(default_factory=dict)

@@ -201,10 +201,11 @@ def _encode(sample: Mapping[str, Any], original: Original) -> Tensors:
 
 
 def _refer(sample: Mapping[str, Any], original: Original) -> Tensors:
-    return {"top_ids": sample["ask"], "top_logprobs": _read_logprobs(_score(sample, original), sample["ask"])}
+    return {"top_ids": sample["ask"], "top_logprobs": read_logprobs(_score(sample, original), sample["ask"])}
 
 
-def _read_logprobs(logits: Array, asked: Array) -> Array:
+def read_logprobs(logits: Array, asked: Array) -> Array:
+    """Log-probabilities of the tokens `asked` (positions, any) by logits (positions, vocabulary)."""
     wide = logits.astype(np.float64)
     wide -= wide.max(axis=-1, keepdims=True)
     wide -= np.log(np.exp(wide).sum(axis=-1, keepdims=True))
@@ -227,7 +228,7 @@ def _respond(run: Run, sample: Sample, settings: Mapping[str, Any]) -> Tensors:
         rows.append(answer["logits"][0, -1])
     logits = np.stack(rows)
     likeliest = logits.argmax(axis=-1).astype(np.int32)[:, None]
-    return {"top_ids": likeliest, "top_logprobs": _read_logprobs(logits, sample.input["ask"])}
+    return {"top_ids": likeliest, "top_logprobs": read_logprobs(logits, sample.input["ask"])}
 
 
 def _describe(interface: Interface, recipe: Recipe) -> dict[str, Any]:
@@ -243,7 +244,8 @@ TEXT_GENERATION = Task(
     # Nats per token against the original. 0.001 cannot be seen in the text; at 0.05 a greedy answer takes another
     # word now and then.
     thresholds={"fp32": 0.001, "fp16": 0.001, "q8": 0.005, "q4": 0.05, "q4f16": 0.05},
-    dtypes=("q8", "fp32"),
+    agreements={"fp16": 0.98, "q8": 0.98, "q4": 0.90, "q4f16": 0.90},
+    dtypes=("q4", "q8", "fp32"),
     load=_load,
     describe=_describe,
     make_inputs=_make_inputs,
