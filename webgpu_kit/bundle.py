@@ -40,7 +40,7 @@ INLINE_BYTES = 1024  # smaller weights stay in the graph file: a reference costs
 ALIGNMENT = 64
 TEXT_SUFFIXES = (".json", ".txt")  # kept in the chunk's name, so that hosts compress it
 WEIGHTS, EXPANDED = "weights.bin", "expanded.bin"
-DTYPE_BYTES = {"float32": 4, "float16": 2}
+DTYPE_BYTES = {"float32": 4, "float16": 2, "uint8": 1}
 
 
 def write_bundle(source: Source, graph: Graph, variants: list[Variant], recipe: Recipe, task: str, out: Path) -> Bundle:
@@ -196,9 +196,13 @@ def _plan_expansion(tensor: PackedTensor, dtype: Any, weights: _Weights, offset:
         offset=offset,
         data=data,
         scales=store(tensor.scales),
-        scales_dtype="float16" if tensor.scales is not None and tensor.scales.dtype == np.float16 else "float32",
+        scales_dtype="float32" if tensor.scales is None else tensor.scales.dtype.name,
         zero_points=store(tensor.zero_points),
         offsets=store(tensor.offsets),
+        super_scales=store(tensor.super_scales),
+        super_offsets=store(tensor.super_offsets),
+        super_size=tensor.super_size,
+        codebook=list(tensor.codebook),
     )
 
 
