@@ -88,10 +88,7 @@ def _read_floats(packed: PackedTensor) -> Array:
 def _expand_blocks(packed: PackedTensor) -> Array:
     scales, offsets = read_scales(packed), read_offsets(packed)
     codes = unpack_codes(packed.data.reshape(packed.rows, -1), packed.bits)
-    if packed.codebook:
-        values = np.asarray(packed.codebook, dtype=np.float32)[codes]
-    else:
-        values = codes.astype(np.float32)
+    values = np.asarray(packed.codebook, dtype=np.float32)[codes] if packed.codebook else codes.astype(np.float32)
     blocks = scales.shape[1]
     values = values.reshape(packed.rows, blocks, packed.block_size)
     if offsets is None and not packed.codebook:

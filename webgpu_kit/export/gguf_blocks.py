@@ -12,8 +12,8 @@
 | IQ4_XS       | 32    | codebook[q] * (d * s)              | 4 bits and the codebook; s a byte, d float16 for 256     |
 | F16, BF16    |       | (no blocks)                        | float16, bfloat16                                        |
 
-s and m have 4 to 8 bits in the file and are bytes here, which costs 1.5% to 4% more (a Q4_K's 144 bytes become 148), and
-19% for Q2_K, which has the most of them.
+s and m have 4 to 8 bits in the file and are bytes here, which costs 1.5% to 4% more (a Q4_K's 144 bytes become 148),
+and 19% for Q2_K, which has the most of them.
 """
 
 from __future__ import annotations
@@ -186,36 +186,43 @@ _SPLITTERS: Mapping[str, tuple[int, Callable[[Array], _Parts]]] = {
     "IQ4_XS": (SUPER_BLOCK, _split_iq4_xs),
 }
 PACKED_KINDS = (*_SPLITTERS, "F16", "BF16")
-_ROW_PARTS = ("scales", "offsets", "super_scales", "super_offsets")
 
 
 def take_rows(packed: PackedTensor, order: Array) -> PackedTensor:
     """The same matrix with these of its rows, in this order: whole rows of blocks move, no value changes."""
     rows, first = len(order), packed.data.reshape(packed.rows, -1)
-    parts = {name: getattr(packed, name) for name in _ROW_PARTS}
+
+    def take(part: Array | None) -> Array | None:
+        return None if part is None else part[order]
+
     return replace(
         packed,
         rows=rows,
         shape=(packed.columns, rows) if packed.transpose else (rows, packed.columns),
         data=first[order].reshape(rows, *packed.data.shape[1:]),
-        **{name: None if part is None else part[order] for name, part in parts.items()},
+        scales=take(packed.scales),
+        offsets=take(packed.offsets),
+        super_scales=take(packed.super_scales),
+        super_offsets=take(packed.super_offsets),
     )
 
 
 def stack_rows(name: str, parts: Sequence[PackedTensor]) -> PackedTensor:
     """One matrix with the rows of several of one kind and width, in their order."""
 
-    def join(field: str) -> Array | None:
-        given = [array for array in (getattr(part, field) for part in parts) if array is not None]
+    def join(arrays: Sequence[Array | None]) -> Array | None:
+        given = [array for array in arrays if array is not None]
         return np.concatenate(given) if given else None
 
-    rows, first, data = sum(part.rows for part in parts), parts[0], join("data")
-    assert data is not None
+    rows, first = sum(part.rows for part in parts), parts[0]
     return replace(
         first,
         name=name,
         rows=rows,
         shape=(first.columns, rows) if first.transpose else (rows, first.columns),
-        data=data,
-        **{field: join(field) for field in _ROW_PARTS},
+        data=np.concatenate([part.data for part in parts]),
+        scales=join([part.scales for part in parts]),
+        offsets=join([part.offsets for part in parts]),
+        super_scales=join([part.super_scales for part in parts]),
+        super_offsets=join([part.super_offsets for part in parts]),
     )

@@ -26,7 +26,7 @@ FLOAT32_LEVEL = 1  # MatMulNBits' accuracy_level: activations stay float32
 
 @dataclass
 class Rewrite:
-    """A graph as it is written anew: its nodes, the initializers that they need, and which of those are `made` at load."""
+    """A graph as it is written anew: its nodes, the initializers that they need, and which are `made` at load."""
 
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     initializers: dict[str, onnx.TensorProto] = field(default_factory=dict)
@@ -99,7 +99,10 @@ def _add_levels(tensor: PackedTensor, shape: tuple[int, ...], rewrite: Rewrite) 
         transpose=False,
         shape=(tensor.rows, tensor.columns),
         codebook=tensor.codebook or tuple(range(first, first + 2**tensor.bits)),
-        **dict.fromkeys(("scales", "offsets", "super_scales", "super_offsets"), None),
+        scales=None,
+        offsets=None,
+        super_scales=None,
+        super_offsets=None,
     )
     return rewrite.add_made(levels, shape), 8
 
