@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +39,6 @@ def write_tokenizer(file: GgufFile, folder: Path) -> None:
             fix="convert the model to GGUF again, with a newer llama.cpp",
         )
     tokenizer.save_pretrained(folder)
-    # An architecture's own class may change the text first (Qwen2's composes accents); tokenizer.json alone shall count.
-    path = folder / "tokenizer_config.json"
-    settings = json.loads(path.read_text(encoding="utf-8")) | {"tokenizer_class": "TokenizersBackend"}
-    path.write_text(json.dumps(settings, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
 def _convert_tokenizer(file: GgufFile) -> Any:
