@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from webgpu_kit.manifest import Backend, Dtype, Interface, Manifest, Parity
+from webgpu_kit.manifest import Backend, Dtype, ExpandedDtype, Interface, Manifest, PackedKind, Parity
 
 if TYPE_CHECKING:
     import onnx
@@ -92,14 +92,14 @@ class Graph:
 
 @dataclass(frozen=True)
 class PackedTensor:
-    """A weight as it travels: blocks of `bits`-wide integers with a scale each, or float16.
+    """A weight as it travels: blocks of `bits`-wide integers with a scale each, or 16-bit floats.
 
-    `data`, `scales`, `zero_points` and `offsets` are laid out as `manifest.Expansion` says.
+    All arrays are laid out as `manifest.Expansion` says, where `levels` are the integers without their scales.
     """
 
     name: str
-    kind: Literal["blocks", "float16"]
-    bits: Literal[4, 8, 16]
+    kind: PackedKind
+    bits: int
     block_size: int
     rows: int
     columns: int
@@ -109,18 +109,22 @@ class PackedTensor:
     scales: Array | None = None
     zero_points: Array | None = None
     offsets: Array | None = None
+    super_scales: Array | None = None
+    super_offsets: Array | None = None
+    super_size: int = 0
+    codebook: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class VariantGraph:
     """The graph one backend loads, with all its weights inside `model`, so that it runs as it is.
 
-    Initializers named in `expanded` are not stored in the bundle: the page makes them, as float32 or float16, from
-    the packed tensor of the same name.
+    Initializers named in `expanded` are not stored in the bundle: the page makes them, in the dtype given, from the
+    packed tensor of the same name.
     """
 
     model: onnx.ModelProto
-    expanded: Mapping[str, Literal["float32", "float16"]] = field(default_factory=dict)
+    expanded: Mapping[str, ExpandedDtype] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from webgpu_kit.manifest import (
     VariantEntry,
 )
 from webgpu_kit.parallel import map_variants
-from webgpu_kit.quantize.packed_operators import copy_frame
+from webgpu_kit.quantize.packed_operators import copy_frame, read_int
 from webgpu_kit.recipe import Recipe
 from webgpu_kit.tasks import TASKS
 from webgpu_kit.vendor import CHUNK_BYTES, find_runtime
@@ -40,7 +40,7 @@ INLINE_BYTES = 1024  # smaller weights stay in the graph file: a reference costs
 ALIGNMENT = 64
 TEXT_SUFFIXES = (".json", ".txt")  # kept in the chunk's name, so that hosts compress it
 WEIGHTS, EXPANDED = "weights.bin", "expanded.bin"
-DTYPE_BYTES = {"float32": 4, "float16": 2}
+DTYPE_BYTES = {"float32": 4, "float16": 2, "uint8": 1}
 
 
 def write_bundle(source: Source, graph: Graph, variants: list[Variant], recipe: Recipe, task: str, out: Path) -> Bundle:
@@ -132,7 +132,9 @@ def _write_variant(variant: Variant, out: Path) -> VariantEntry:
         requires=list(variant.requires),
         # Only WebGPU limits a buffer, so its graph counts, where there is one.
         max_buffer_bytes=_largest_tensor(variant.graphs.get("webgpu", variant.graphs["wasm"]).model),
-        memory_bytes=max(_estimate_memory(entry, weight_bytes) for entry in graphs.values()),
+        memory_bytes=max(
+            _estimate_memory(entry, variant.graphs[backend].model, weight_bytes) for backend, entry in graphs.items()
+        ),
         download_bytes=graph_bytes + weight_bytes,
         files=[files[name] for name in sorted(files)],
         graphs=graphs,
@@ -141,12 +143,19 @@ def _write_variant(variant: Variant, out: Path) -> VariantEntry:
 
 
 def _largest_tensor(model: onnx.ModelProto) -> int:
-    return max((len(entry.raw_data) for entry in model.graph.initializer), default=0)
+    return max([0, *(len(entry.raw_data) for entry in model.graph.initializer), *_matrices_made_at_load(model)])
 
 
-def _estimate_memory(graph: BackendGraph, weight_bytes: int) -> int:
+def _matrices_made_at_load(model: onnx.ModelProto) -> list[int]:
+    """The sizes of those matrices of MatMulNBits that are no weights: ONNX Runtime appends columns to weights."""
+    stored = {entry.name for entry in model.graph.initializer}
+    made = (node for node in model.graph.node if node.op_type == "MatMulNBits" and node.input[1] not in stored)
+    return [read_int(node, "K", 0) * read_int(node, "N", 0) * read_int(node, "bits", 4) // 8 for node in made]
+
+
+def _estimate_memory(graph: BackendGraph, model: onnx.ModelProto, weight_bytes: int) -> int:
     # The download and the expanded weights lie in memory once, and once more inside ONNX Runtime while it loads.
-    return 2 * (weight_bytes + graph.expanded_bytes)
+    return 2 * (weight_bytes + graph.expanded_bytes) + sum(_matrices_made_at_load(model))
 
 
 def _split_weights(
@@ -196,9 +205,13 @@ def _plan_expansion(tensor: PackedTensor, dtype: Any, weights: _Weights, offset:
         offset=offset,
         data=data,
         scales=store(tensor.scales),
-        scales_dtype="float16" if tensor.scales is not None and tensor.scales.dtype == np.float16 else "float32",
+        scales_dtype="float32" if tensor.scales is None else tensor.scales.dtype.name,
         zero_points=store(tensor.zero_points),
         offsets=store(tensor.offsets),
+        super_scales=store(tensor.super_scales),
+        super_offsets=store(tensor.super_offsets),
+        super_size=tensor.super_size,
+        codebook=list(tensor.codebook),
     )
 
 

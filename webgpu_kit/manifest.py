@@ -17,6 +17,8 @@ MANIFEST_PATH = "model/manifest.json"
 
 Backend = Literal["webgpu", "wasm"]
 Dtype = Literal["fp32", "fp16", "q8", "q4", "q4f16"]
+PackedKind = Literal["blocks", "levels", "float16", "bfloat16"]
+ExpandedDtype = Literal["float32", "float16", "uint8"]
 
 
 class _Part(BaseModel):
@@ -65,28 +67,36 @@ class Span(_Part):
 class Expansion(_Part):
     """How the worker makes one tensor of `expanded.bin` from packed parts of `weights.bin`, once, at load.
 
-    `blocks`: `data` is uint8 (rows, ceil(columns / block_size), block_size * bits / 8), low nibble first, as
+    `blocks`: `data` is uint8 (rows, ceil(columns / block_size), block_size * bits / 8), each q lowest bits first, as
     MatMulNBits stores it; `scales` is float32 or float16 (rows, blocks); `zero_points`, where given, is uint8
     (rows, ceil(blocks * bits / 8)), else 2 ** (bits - 1). Value = (q - zero_point) * scale. Where `offsets` is given,
-    of the dtype and shape of `scales`, there is no zero point: value = q * scale + offset.
-    `float16`: `data` is float16 (rows, columns).
-    The result is written at `offset` as `dtype`, (rows, columns), or (columns, rows) when `transpose`.
+    of the dtype and shape of `scales`, there is no zero point: value = q * scale + offset. Where `codebook` is given,
+    2 ** bits integers of -128 to 127, codebook[q] stands for q, without a zero point.
+    Where `super_scales` is given, float16 (rows, ceil(blocks / super_size)), `scales` is uint8 and every `super_size`
+    blocks share one: scale = (scales - 128) * super_scale. `super_offsets` is the same for `offsets`.
+    `levels`: no scales; `data` and `codebook` as above, value = codebook[q] + 128: what an 8-bit operator computes on.
+    `float16`, `bfloat16`: `data` is that (rows, columns).
+    The result is written at `offset` as `dtype` (levels: uint8), (rows, columns), or (columns, rows) when `transpose`.
     """
 
     name: str
-    kind: Literal["blocks", "float16"]
-    dtype: Literal["float32", "float16"]
+    kind: PackedKind
+    dtype: ExpandedDtype
     rows: int
     columns: int
     transpose: bool = False
-    bits: Literal[4, 8, 16]
+    bits: int
     block_size: int = 0
     offset: int
     data: Span
     scales: Span | None = None
-    scales_dtype: Literal["float32", "float16"] = "float32"
+    scales_dtype: Literal["float32", "float16", "uint8"] = "float32"
     zero_points: Span | None = None
     offsets: Span | None = None
+    super_scales: Span | None = None
+    super_offsets: Span | None = None
+    super_size: int = 0
+    codebook: list[int] = Field(default_factory=list)
 
 
 class BackendGraph(_Part):

@@ -68,30 +68,85 @@ def pack_float16(name: str, weight: Array) -> PackedTensor:
 
 
 def expand_tensor(packed: PackedTensor) -> Array:
-    """The float32 weight that a packed one stands for, in its original shape."""
-    if packed.kind == "float16":
-        halves = packed.data.reshape(packed.rows, packed.columns).astype(np.float32)
-        return np.ascontiguousarray(halves.T if packed.transpose else halves).reshape(packed.shape)
-    assert packed.scales is not None
-    values = _unpack_bits(packed.data.reshape(packed.rows, -1), packed.bits).astype(np.float32)
-    blocks = packed.scales.shape[1]
-    values = values.reshape(packed.rows, blocks, packed.block_size)
-    if packed.offsets is None:
-        values -= _read_zero_points(packed, blocks)[:, :, None]
-    values *= packed.scales.astype(np.float32)[:, :, None]
-    if packed.offsets is not None:
-        values += packed.offsets.astype(np.float32)[:, :, None]
-    matrix = values.reshape(packed.rows, -1)[:, : packed.columns]
+    """The weight that a packed one stands for, in its original shape: float32, or uint8 for `levels`."""
+    if packed.kind in ("float16", "bfloat16"):
+        matrix = _read_floats(packed).reshape(packed.rows, packed.columns)
+    elif packed.kind == "levels":
+        levels = np.asarray(packed.codebook, dtype=np.int16) + 128
+        matrix = levels.astype(np.uint8)[unpack_codes(packed.data.reshape(packed.rows, -1), packed.bits)]
+    else:
+        matrix = _expand_blocks(packed)
     return np.ascontiguousarray(matrix.T if packed.transpose else matrix).reshape(packed.shape)
+
+
+def _read_floats(packed: PackedTensor) -> Array:
+    if packed.kind == "float16":
+        return packed.data.astype(np.float32)
+    return (packed.data.view(np.uint16).astype(np.uint32) << 16).view(np.float32)  # bfloat16: float32's upper half
+
+
+def _expand_blocks(packed: PackedTensor) -> Array:
+    scales, offsets = read_scales(packed), read_offsets(packed)
+    codes = unpack_codes(packed.data.reshape(packed.rows, -1), packed.bits)
+    values = np.asarray(packed.codebook, dtype=np.float32)[codes] if packed.codebook else codes.astype(np.float32)
+    blocks = scales.shape[1]
+    values = values.reshape(packed.rows, blocks, packed.block_size)
+    if offsets is None and not packed.codebook:
+        values -= _read_zero_points(packed, blocks)[:, :, None]
+    values *= scales[:, :, None]
+    if offsets is not None:
+        values += offsets[:, :, None]
+    return values.reshape(packed.rows, -1)[:, : packed.columns]
+
+
+def read_scales(packed: PackedTensor) -> Array:
+    """The scale of every block, float32 (rows, blocks)."""
+    assert packed.scales is not None
+    return _multiply_out(packed.scales, packed.super_scales, packed.super_size)
+
+
+def read_offsets(packed: PackedTensor) -> Array | None:
+    """The offset of every block, float32 (rows, blocks); None where it has a zero point or a codebook alone."""
+    if packed.offsets is None:
+        return None
+    return _multiply_out(packed.offsets, packed.super_offsets, packed.super_size)
+
+
+def _multiply_out(parts: Array, supers: Array | None, size: int) -> Array:
+    if supers is None:
+        return parts.astype(np.float32)
+    wide = np.repeat(supers.astype(np.float32), size, axis=1)[:, : parts.shape[1]]
+    return np.asarray((parts.astype(np.float32) - 128) * wide)
 
 
 def _read_zero_points(packed: PackedTensor, blocks: int) -> Array:
     if packed.zero_points is None:
         return np.full((packed.rows, blocks), 2 ** (packed.bits - 1), dtype=np.float32)
-    return _unpack_bits(packed.zero_points, packed.bits)[:, :blocks].astype(np.float32)
+    return unpack_codes(packed.zero_points, packed.bits)[:, :blocks].astype(np.float32)
 
 
-def _unpack_bits(packed: Array, bits: int) -> Array:
+def pack_codes(codes: Array, bits: int) -> Array:
+    """Integers below 2 ** bits, uint8 (rows, columns), as a stream of bits: uint8 (rows, columns * bits / 8).
+
+    The first value takes the lowest bits of the first byte. `columns` is a multiple of 8.
+    """
+    eights = codes.reshape(-1, 8)
+    words = np.zeros(len(eights), dtype="<u8")
+    for place in range(8):
+        words |= eights[:, place].astype("<u8") << np.uint64(bits * place)
+    return np.ascontiguousarray(words.view(np.uint8).reshape(-1, 8)[:, :bits]).reshape(codes.shape[0], -1)
+
+
+def unpack_codes(packed: Array, bits: int) -> Array:
+    """The integers of a stream of bits, uint8 (rows, columns): what `pack_codes` took."""
     if bits == 8:
         return packed
-    return np.stack([packed & 0x0F, packed >> 4], axis=-1).reshape(packed.shape[0], -1)
+    if bits == 4:
+        return np.stack([packed & 0x0F, packed >> 4], axis=-1).reshape(packed.shape[0], -1)
+    parts = packed.reshape(-1, bits)
+    wide = np.zeros((len(parts), 8), dtype=np.uint8)
+    wide[:, :bits] = parts
+    words, codes = wide.view("<u8")[:, 0], np.empty_like(wide)
+    for place in range(8):
+        codes[:, place] = (words >> np.uint64(bits * place)) & np.uint64(2**bits - 1)
+    return codes.reshape(packed.shape[0], -1)

@@ -7,11 +7,14 @@
  * @typedef {Float32Array<ArrayBufferLike> | Uint16Array<ArrayBufferLike>} Output  may lie in shared memory
  */
 
+import { addOffset, decodeBytes, decodeCodes, decodeNibbles } from "./decode.js";
 import { KitError } from "./errors.js";
-import { encodeHalves, halfTable } from "./float16.js";
+import { bfloatTable, encodeHalves, halfTable } from "./float16.js";
 
 /** Rows decoded at a time: a tile of 64 rows x 32 columns is 8 kB, which stays in the first-level cache. */
 const tileRows = 64;
+
+const arrayTypes = { float32: Float32Array, float16: Uint16Array, uint8: Uint8Array };
 
 /**
  * @param {Uint8Array<ArrayBuffer>} weights
@@ -20,8 +23,9 @@ const tileRows = 64;
  */
 export function expandTensor(weights, expansion, target) {
   const output = openOutput(expansion, target);
-  if (expansion.kind === "float16") expandHalves(weights, expansion, output);
-  else expandBlocks(weights, expansion, output);
+  if (output instanceof Uint8Array || expansion.kind === "levels") expandLevels(weights, expansion, output);
+  else if (expansion.kind === "blocks") expandBlocks(weights, expansion, output);
+  else expandFloats(weights, expansion, output);
 }
 
 /**
@@ -29,17 +33,17 @@ export function expandTensor(weights, expansion, target) {
  * @returns {number} bytes
  */
 export function sizeExpansion({ dtype, rows, columns }) {
-  return rows * columns * (dtype === "float16" ? 2 : 4);
+  return rows * columns * arrayTypes[dtype].BYTES_PER_ELEMENT;
 }
 
 /**
  * @param {Expansion} expansion
  * @param {Uint8Array} target
- * @returns {Output}
+ * @returns {Output | Uint8Array<ArrayBufferLike>}
  */
 function openOutput(expansion, target) {
   const { name, dtype, rows, columns } = expansion;
-  const arrayType = dtype === "float16" ? Uint16Array : Float32Array;
+  const arrayType = arrayTypes[dtype];
   if (target.byteLength !== sizeExpansion(expansion)) {
     throw new KitError("bad-manifest", `The expansion of ${name} does not fit into ${target.byteLength} bytes.`);
   }
@@ -52,10 +56,10 @@ function openOutput(expansion, target) {
  * @param {Expansion} expansion
  * @param {Output} output
  */
-function expandHalves(weights, expansion, output) {
+function expandFloats(weights, expansion, output) {
   const { rows, columns } = expansion;
   const halves = readSpan(weights, expansion.data, rows * columns, Uint16Array, expansion.name);
-  const values = halfTable();
+  const values = expansion.kind === "bfloat16" ? bfloatTable() : halfTable();
   writeTiles(expansion, Math.min(columns, 1024), output, (tile, firstRow, rowCount, firstColumn, columnCount) => {
     for (let row = 0; row < rowCount; row++) {
       const from = (firstRow + row) * columns + firstColumn;
@@ -71,14 +75,14 @@ function expandHalves(weights, expansion, output) {
  * @param {Output} output
  */
 function expandBlocks(weights, expansion, output) {
-  const { name, rows, columns, bits, block_size: blockSize } = expansion;
+  const { rows, columns, bits, block_size: blockSize } = expansion;
   const blocks = Math.ceil(columns / blockSize);
   const blockBytes = (blockSize * bits) / 8;
-  const packed = readSpan(weights, expansion.data, rows * blocks * blockBytes, Uint8Array, name);
-  const scales = readScales(weights, expansion, rows * blocks);
+  const packed = readCodes(weights, expansion, blocks);
+  const scales = readScales(weights, expansion, blocks);
   const zeroPoints = readZeroPoints(weights, expansion, rows, blocks);
-  const offsets = readOffsets(weights, expansion, rows * blocks);
-  const decode = bits === 4 ? decodeNibbles : decodeBytes;
+  const offsets = readOffsets(weights, expansion, blocks);
+  const decode = chooseDecoder(expansion);
   writeTiles(expansion, blockSize, output, (tile, firstRow, rowCount, firstColumn, columnCount) => {
     const block = firstColumn / blockSize;
     for (let row = 0; row < rowCount; row++) {
@@ -91,45 +95,46 @@ function expandBlocks(weights, expansion, output) {
 }
 
 /**
- * @param {Uint8Array} packed
- * @param {number} from
- * @param {number} zero
- * @param {number} scale
- * @param {Float32Array} tile
- * @param {number} to
- * @param {number} count  below the block's size in a padded last block
+ * @param {Expansion} expansion
+ * @returns {typeof decodeBytes}
  */
-function decodeNibbles(packed, from, zero, scale, tile, to, count) {
-  const pairs = count >> 1;
-  for (let pair = 0; pair < pairs; pair++) {
-    const byte = packed[from + pair];
-    tile[to + 2 * pair] = ((byte & 15) - zero) * scale;
-    tile[to + 2 * pair + 1] = ((byte >> 4) - zero) * scale;
+function chooseDecoder({ bits, codebook }) {
+  if (!codebook?.length && bits === 4) return decodeNibbles;
+  if (!codebook?.length && bits === 8) return decodeBytes;
+  const table = Float32Array.from(codebook?.length ? codebook : Array(2 ** bits).keys());
+  return (packed, from, zero, scale, tile, to, count) => {
+    decodeCodes(packed, from, bits, table, tile, to, count);
+    for (let index = to; index < to + count; index++) tile[index] = (tile[index] - zero) * scale;
+  };
+}
+
+/**
+ * The integers that an operator of 8 bits computes on, where the weight has another width.
+ * @param {Uint8Array<ArrayBuffer>} weights
+ * @param {Expansion} expansion
+ * @param {Output | Uint8Array<ArrayBufferLike>} output
+ */
+function expandLevels(weights, expansion, output) {
+  const { name, kind, dtype, rows, columns, bits, block_size: blockSize, codebook, transpose } = expansion;
+  if (kind !== "levels" || dtype !== "uint8" || transpose || columns % blockSize || codebook?.length !== 2 ** bits) {
+    throw new KitError("bad-manifest", `The expansion of ${name} is not one of whole blocks of levels to uint8.`);
   }
-  if (count & 1) tile[to + count - 1] = ((packed[from + pairs] & 15) - zero) * scale;
+  const table = Uint8Array.from(codebook, (value) => value + 128);
+  const packed = readCodes(weights, expansion, columns / blockSize);
+  decodeCodes(packed, 0, bits, table, output, 0, rows * columns);
 }
 
 /**
- * @param {Uint8Array} packed
- * @param {number} from
- * @param {number} zero
- * @param {number} scale
- * @param {Float32Array} tile
- * @param {number} to
- * @param {number} count
+ * @param {Uint8Array<ArrayBuffer>} weights
+ * @param {Expansion} expansion
+ * @param {number} blocks  in a row
+ * @returns {Uint8Array}
  */
-function decodeBytes(packed, from, zero, scale, tile, to, count) {
-  for (let index = 0; index < count; index++) tile[to + index] = (packed[from + index] - zero) * scale;
-}
-
-/**
- * @param {number} offset
- * @param {Float32Array} tile
- * @param {number} to
- * @param {number} count
- */
-function addOffset(offset, tile, to, count) {
-  for (let index = to; index < to + count; index++) tile[index] += offset;
+function readCodes(weights, { name, rows, bits, block_size: blockSize, data, codebook }, blocks) {
+  if (!(bits >= 1 && bits <= 8) || (codebook?.length && codebook.length !== 2 ** bits)) {
+    throw new KitError("bad-manifest", `The expansion of ${name} has ${bits} bits and ${codebook?.length ?? 0} codes.`);
+  }
+  return readSpan(weights, data, (rows * blocks * blockSize * bits) / 8, Uint8Array, name);
 }
 
 /**
@@ -207,24 +212,51 @@ function writeLine(line, count, output, start) {
 /**
  * @param {Uint8Array<ArrayBuffer>} weights
  * @param {Expansion} expansion
- * @param {number} count
+ * @param {number} blocks  in a row
  * @returns {Float32Array}
  */
-function readScales(weights, { name, scales, scales_dtype: dtype }, count) {
+function readScales(weights, expansion, blocks) {
+  const { name, scales, super_scales: supers } = expansion;
   if (!scales) throw new KitError("bad-manifest", `The expansion of ${name} has no scales.`);
-  return readFloats(weights, scales, dtype, count, name);
+  return readFactors(weights, expansion, scales, supers, blocks);
 }
 
 /**
  * @param {Uint8Array<ArrayBuffer>} weights
  * @param {Expansion} expansion
- * @param {number} count
+ * @param {number} blocks  in a row
  * @returns {Float32Array | null} what is added to each block: value = q * scale + offset
  */
-function readOffsets(weights, { name, offsets, zero_points: zeroPoints, scales_dtype: dtype }, count) {
+function readOffsets(weights, expansion, blocks) {
+  const { name, offsets, super_offsets: supers, zero_points: zeroPoints } = expansion;
   if (!offsets) return null;
   if (zeroPoints) throw new KitError("bad-manifest", `The expansion of ${name} has both offsets and zero points.`);
-  return readFloats(weights, offsets, dtype, count, name);
+  return readFactors(weights, expansion, offsets, supers, blocks);
+}
+
+/**
+ * Scales or offsets; those of one byte are multiplied by the number that several blocks share.
+ * @param {Uint8Array<ArrayBuffer>} weights
+ * @param {Expansion} expansion
+ * @param {Span} span
+ * @param {Span | null | undefined} supers
+ * @param {number} blocks  in a row
+ * @returns {Float32Array}
+ */
+function readFactors(weights, { name, rows, scales_dtype: dtype, super_size: size }, span, supers, blocks) {
+  if (dtype !== "uint8") return readFloats(weights, span, dtype, rows * blocks, name);
+  if (!supers || !size) throw new KitError("bad-manifest", `The scales of ${name} are bytes without super-scales.`);
+  const wide = Math.ceil(blocks / size);
+  const parts = readSpan(weights, span, rows * blocks, Uint8Array, name);
+  const shared = readFloats(weights, supers, "float16", rows * wide, name);
+  const factors = new Float32Array(rows * blocks);
+  for (let row = 0; row < rows; row++) {
+    for (let block = 0; block < blocks; block++) {
+      const index = row * blocks + block;
+      factors[index] = (parts[index] - 128) * shared[row * wide + Math.floor(block / size)];
+    }
+  }
+  return factors;
 }
 
 /**
@@ -248,8 +280,11 @@ function readFloats(weights, span, dtype, count, name) {
  * @param {number} blocks
  * @returns {Uint8Array} one a block
  */
-function readZeroPoints(weights, { name, bits, zero_points: span, offsets }, rows, blocks) {
-  if (offsets) return new Uint8Array(rows * blocks);
+function readZeroPoints(weights, { name, bits, zero_points: span, offsets, codebook }, rows, blocks) {
+  if (offsets || codebook?.length) return new Uint8Array(rows * blocks);
+  if (span && bits !== 4 && bits !== 8) {
+    throw new KitError("bad-manifest", `The expansion of ${name} has zero points of ${bits} bits, not 4 or 8.`);
+  }
   if (!span) return new Uint8Array(rows * blocks).fill(2 ** (bits - 1));
   const rowBytes = Math.ceil((blocks * bits) / 8);
   const packed = readSpan(weights, span, rows * rowBytes, Uint8Array, name);

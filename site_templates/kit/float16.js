@@ -16,6 +16,14 @@ export function halfTable() {
 }
 
 /**
+ * All 65,536 bfloat16 values as float32: they are its upper halves.
+ * @returns {Float32Array}
+ */
+export function bfloatTable() {
+  return new Float32Array(Uint32Array.from({ length: 65536 }, (_, half) => half << 16).buffer);
+}
+
+/**
  * @param {number} half  raw float16 bits
  * @returns {number}
  */

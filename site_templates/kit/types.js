@@ -11,19 +11,23 @@
  *
  * @typedef {object} Expansion  one tensor of expanded.bin, made from parts of weights.bin
  * @property {string} name
- * @property {"blocks" | "float16"} kind
- * @property {"float32" | "float16"} dtype
+ * @property {"blocks" | "levels" | "float16" | "bfloat16"} kind
+ * @property {"float32" | "float16" | "uint8"} dtype
  * @property {number} rows
  * @property {number} columns
  * @property {boolean} transpose
- * @property {4 | 8 | 16} bits
+ * @property {number} bits
  * @property {number} block_size
  * @property {number} offset
  * @property {Span} data
  * @property {Span | null} [scales]
- * @property {"float32" | "float16"} scales_dtype
+ * @property {"float32" | "float16" | "uint8"} scales_dtype
  * @property {Span | null} [zero_points]
  * @property {Span | null} [offsets]  scales_dtype, one a block; where given, value = q * scale + offset
+ * @property {Span | null} [super_scales]  float16, one for super_size blocks: scale = (byte - 128) * super-scale
+ * @property {Span | null} [super_offsets]
+ * @property {number} [super_size]
+ * @property {number[]} [codebook]  2 ** bits integers of -128 to 127 that q stands for; none when empty
  *
  * @typedef {{file: string, expanded_bytes: number, expand: Expansion[]}} BackendGraph
  * @typedef {{metric: import("./parity.js").Metric, value: number, threshold: number, max_abs_error: number}} Parity

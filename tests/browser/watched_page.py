@@ -32,10 +32,10 @@ RUN = """async (inputs) => {
     return mapTensors(outputs, encodeTensor);
 }"""
 
-RUN_GOLDEN = """async () => {
+RUN_GOLDEN = """async (count) => {
     const { encodeTensor } = await import("./kit/tensors.js");
     const answers = [];
-    for (const { input } of (await window.kit.golden()).samples) {
+    for (const { input } of (await window.kit.golden()).samples.slice(0, count ?? undefined)) {
         const { outputs } = await window.kit.run(input);
         answers.push(Object.fromEntries(Object.entries(outputs).map(([name, one]) => [name, encodeTensor(one)])));
     }
@@ -147,9 +147,9 @@ class WatchedPage:
         """Run the page's tensor model."""
         return decode_tensors(self.js(RUN, encode_tensors(inputs)))
 
-    def run_golden(self) -> list[Tensors]:
-        """Run every golden sample."""
-        return [decode_tensors(outputs) for outputs in self.js(RUN_GOLDEN)]
+    def run_golden(self, count: int | None = None) -> list[Tensors]:
+        """Run the first `count` golden samples, or every one."""
+        return [decode_tensors(outputs) for outputs in self.js(RUN_GOLDEN, count)]
 
     def wait_for_workers(self, count: int) -> None:
         """Wait until the page has `count` workers of the kit (those of its threads not counted)."""

@@ -156,7 +156,7 @@ for (const bits of /** @type {const} */ ([4, 8])) {
 }
 
 /**
- * @param {Partial<Expansion> & {rows: number, columns: number, bits: 4 | 8 | 16, blockSize?: number, data: any}} given
+ * @param {Partial<Expansion> & {rows: number, columns: number, bits: number, blockSize?: number, data: any}} given
  * @returns {Expansion}
  */
 function describe({ blockSize = 0, ...given }) {
@@ -244,6 +244,79 @@ function packOffsets({ rows, columns, bits, blockSize, halfScales }) {
   return { values, weights: Uint8Array.from(parts.bytes), spans };
 }
 
+const codebook = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+for (const bits of /** @type {const} */ ([2, 3, 4, 5, 6])) {
+  for (const withOffsets of [false, true]) {
+    for (const transpose of [false, true]) {
+      const kind = `${bits} bits, ${withOffsets ? "offsets" : bits === 4 ? "a codebook" : "no offsets"}`;
+      test(`scales that share a super-scale: ${kind}, ${transpose ? "transposed" : "straight"}`, () => {
+        const shape = { rows: 67, columns: 512, blockSize: bits % 2 ? 32 : 16 };
+        const { values, levels, weights, spans, super_size, codes } = packSuper({ ...shape, bits, withOffsets });
+        const common = { ...shape, bits, scales_dtype: /** @type {const} */ ("uint8"), super_size, codebook: codes, ...spans };
+        const expected = Float32Array.from(flatten(values, transpose));
+        const expanded = expandWeights(weights, [describe({ ...common, transpose })], 16 + expected.byteLength);
+        assert.deepEqual(new Float32Array(expanded.buffer, 16), expected);
+        if (transpose) return;
+        const first = withOffsets ? 0 : -(2 ** (bits - 1));
+        const wide = codes.length ? codes : Array.from({ length: 2 ** bits }, (_, code) => first + code);
+        const step = describe({ ...common, kind: "levels", dtype: "uint8", codebook: wide, scales: null, offsets: null });
+        const bytes = expandWeights(weights, [step], 16 + levels.length).subarray(16);
+        assert.deepEqual(bytes, Uint8Array.from(levels, (level) => wide[level] + 128));
+      });
+    }
+  }
+}
+
+/**
+ * As GGUF's wide blocks are: one byte a block, times a float16 that several blocks share, for scale and offset.
+ * @param {{rows: number, columns: number, bits: number, blockSize: number, withOffsets: boolean}} options
+ */
+function packSuper({ rows, columns, bits, blockSize, withOffsets }) {
+  const random = makeRandom(rows + bits);
+  const super_size = 256 / blockSize;
+  const blocks = columns / blockSize;
+  const codes = bits === 4 && !withOffsets ? codebook : [];
+  const levels = Uint8Array.from({ length: rows * columns }, () => random(2 ** bits));
+  const draw = (/** @type {number} */ length) => Uint8Array.from({ length }, () => random(256));
+  const drawHalves = () => Uint16Array.from({ length: (rows * columns) / 256 }, () => 0x1c00 + random(0x400) + 0x8000 * random(2));
+  const [scales, offsets] = [draw(rows * blocks), draw(rows * blocks)];
+  const [superScales, superOffsets] = [drawHalves(), drawHalves()];
+  const read = (/** @type {Uint8Array} */ parts, /** @type {Uint16Array} */ supers, /** @type {number} */ block) =>
+    Math.fround((parts[block] - 128) * readHalf(supers[Math.floor(block / super_size)]));
+  const values = Array.from({ length: rows }, (_, row) =>
+    Float32Array.from({ length: columns }, (_, column) => {
+      const level = levels[row * columns + column];
+      const block = row * blocks + Math.floor(column / blockSize);
+      const whole = codes.length ? codes[level] : withOffsets ? level : level - 2 ** (bits - 1);
+      const product = Math.fround(whole * read(scales, superScales, block));
+      return withOffsets ? Math.fround(product + read(offsets, superOffsets, block)) : product;
+    }),
+  );
+  const data = new Uint8Array((rows * columns * bits) / 8);
+  for (let bit = 0; bit < levels.length * bits; bit++) {
+    if ((levels[Math.floor(bit / bits)] >> bit % bits) & 1) data[bit >> 3] |= 1 << (bit & 7);
+  }
+  const parts = new Parts();
+  const spans = {
+    data: parts.add(data),
+    scales: parts.add(scales),
+    super_scales: parts.add(superScales),
+    offsets: withOffsets ? parts.add(offsets) : null,
+    super_offsets: withOffsets ? parts.add(superOffsets) : null,
+  };
+  return { values, levels, weights: Uint8Array.from(parts.bytes), spans, super_size, codes };
+}
+
+test("bfloat16 data: every one of the 65,536 values is the upper half of a float32", () => {
+  const halves = Uint16Array.from({ length: 65536 }, (_, index) => index);
+  const data = { offset: 0, bytes: halves.byteLength };
+  const expansion = describe({ kind: "bfloat16", rows: 32, columns: 2048, bits: 16, data, offset: 0 });
+  const result = expandWeights(new Uint8Array(halves.buffer), [expansion], 65536 * 4);
+  const bits = new Uint32Array(result.buffer);
+  const wrong = halves.find((half) => bits[half] !== half * 65536 && !((half & 0x7fff) > 0x7f80)); // but for NaN
+  assert.equal(wrong, undefined);
+});
+
 /** A heap of a few kilobytes, as ONNX Runtime's instance has one; it never has room for two tensors at once. */
 function makeHeap() {
   const HEAPU8 = new Uint8Array(4096);
@@ -299,6 +372,11 @@ test("a manifest that does not fit its weights is refused by name", () => {
     [{ scales: null }, /w has no scales/],
     [{ offsets: { offset: 0, bytes: 8 } }, /part of w should have/],
     [{ offsets: spans.scales, zero_points: spans.scales }, /both offsets and zero points/],
+    [{ scales_dtype: "uint8" }, /scales of w are bytes without super-scales/],
+    [{ bits: 9 }, /w has 9 bits and 0 codes/],
+    [{ codebook: [1, 2] }, /w has 4 bits and 2 codes/],
+    [{ kind: "levels" }, /w is not one of whole blocks of levels to uint8/],
+    [{ dtype: "uint8" }, /w is not one of whole blocks of levels to uint8/],
     [{ offset: 20 }, /expansion of w does not fit into 508 bytes/],
   ];
   for (const [change, message] of faults) {

@@ -120,9 +120,10 @@ def _read_packed(weights: bytes, step: Expansion) -> PackedTensor:
             weights, dtype=np.dtype(dtype), count=span.bytes // np.dtype(dtype).itemsize, offset=span.offset
         )
 
-    data = read(step.data, "float16" if step.kind == "float16" else "uint8")
+    data = read(step.data, {"float16": "float16", "bfloat16": "uint16"}.get(step.kind, "uint8"))
     scales, offsets = read(step.scales, step.scales_dtype), read(step.offsets, step.scales_dtype)
     zero_points = read(step.zero_points, "uint8")
+    super_scales, super_offsets = read(step.super_scales, "float16"), read(step.super_offsets, "float16")
     assert data is not None
     return PackedTensor(
         name=step.name,
@@ -137,4 +138,8 @@ def _read_packed(weights: bytes, step: Expansion) -> PackedTensor:
         scales=None if scales is None else scales.reshape(step.rows, -1),
         zero_points=None if zero_points is None else zero_points.reshape(step.rows, -1),
         offsets=None if offsets is None else offsets.reshape(step.rows, -1),
+        super_scales=None if super_scales is None else super_scales.reshape(step.rows, -1),
+        super_offsets=None if super_offsets is None else super_offsets.reshape(step.rows, -1),
+        super_size=step.super_size,
+        codebook=tuple(step.codebook),
     )

@@ -87,6 +87,7 @@ def _build_graph(folder: Path, recipe: Recipe, progress: Progress, *, fuse_atten
 def _run_builder(folder: Path, scratch: Path, recipe: Recipe, *, fuse_attention: bool) -> None:
     options = ["prune_lm_head=true", "use_webgpu_fp32=true", "shared_embeddings=false"]
     options.append(f"fuse_qkv={str(fuse_attention).lower()}")
+    options.append("fuse_qk_norm_gqa=false")  # only CUDA and WebGPU have the norms inside GroupQueryAttention
     command = [sys.executable, "-m", "onnxruntime_genai.models.builder", "-i", str(folder.resolve()), "-o", "."]
     command += ["-p", "fp32", "-e", "webgpu", "-c", "cache", "--extra_options", *options]
     environment = os.environ | {"HF_HUB_OFFLINE": "1"}

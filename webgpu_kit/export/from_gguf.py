@@ -19,16 +19,9 @@ import numpy as np
 from webgpu_kit.artifacts import Array, Graph, PackedTensor, Progress, Source
 from webgpu_kit.errors import ExportError
 from webgpu_kit.export.decoder import export_decoder
+from webgpu_kit.export.gguf_architecture import EMBEDDING, HEAD, Architecture, order_rows, read_architecture
 from webgpu_kit.export.gguf_blocks import PACKED_KINDS, dequantize, repack_blocks, stack_rows, take_rows
-from webgpu_kit.export.gguf_file import GgufFile, GgufTensor, read_gguf
-from webgpu_kit.export.gguf_llama import (
-    EMBEDDING,
-    HEAD,
-    check_architecture,
-    make_config,
-    name_in_transformers,
-    order_rows,
-)
+from webgpu_kit.export.gguf_file import GgufFile, read_gguf
 from webgpu_kit.export.gguf_tokenizer import find_end_tokens, write_tokenizer
 from webgpu_kit.manifest import Dtype
 from webgpu_kit.packing import expand_tensor
@@ -38,6 +31,7 @@ from webgpu_kit.tasks import Task
 if TYPE_CHECKING:
     import onnx
 
+WIDE_KINDS = ("F32", "F16", "BF16")  # of what is no matrix
 # The builder's names of a layer's matrices -> the file's, one or several that stand above one another.
 _MATRICES = {
     "attn.qkv_proj": ("attn_q", "attn_k", "attn_v"),
@@ -55,10 +49,10 @@ def export_gguf(source: Source, recipe: Recipe, task: Task, progress: Progress) 
     """Import the file with its own blocks, tokenizer and chat template, and record its golden. Raises ExportError."""
     progress(f"reading {source.path.name}")
     file = read_gguf(source.path)
-    check_architecture(file)
+    architecture = read_architecture(file)
     _check_kinds(file)
     with tempfile.TemporaryDirectory(prefix="webgpu-kit-") as folder:
-        _write_folder(file, Path(folder), progress)
+        _write_folder(file, architecture, Path(folder), progress)
         graph = export_decoder(
             replace(source, kind="folder", path=Path(folder)),
             recipe,
@@ -67,18 +61,18 @@ def export_gguf(source: Source, recipe: Recipe, task: Task, progress: Progress) 
             fuse_attention=_has_uniform_attention(file),
         )
     progress("repacking the file's own blocks")
-    packed = _pack_weights(file, graph.model)
+    packed = _pack_weights(file, architecture, graph.model)
     return replace(graph, packed=packed, packed_dtype=_name_dtype(packed))
 
 
 def _check_kinds(file: GgufFile) -> None:
     allowed = ("F32", *PACKED_KINDS)
     for tensor in file.tensors.values():
-        if tensor.kind not in allowed or (len(tensor.shape) == 1 and tensor.kind not in ("F32", "F16")):
+        if tensor.kind not in allowed or (len(tensor.shape) == 1 and tensor.kind not in WIDE_KINDS):
             raise ExportError(
                 f"{file.path}: '{tensor.name}' is of type {tensor.kind}, which cannot be imported without loss. "
                 f"Supported: {', '.join(allowed)}.",
-                fix="convert the original model to one of these types with llama.cpp",
+                fix="take, or make with llama.cpp, a file of other types: Q4_K_M, Q5_K_M, Q6_K and Q8_0 are exact",
             )
 
 
@@ -89,31 +83,33 @@ def _has_uniform_attention(file: GgufFile) -> bool:
 
 
 def _name_dtype(packed: Mapping[str, PackedTensor]) -> Dtype:
-    widths = {tensor.bits for name, tensor in packed.items() if ".MatMul." in name and not name.startswith("lm_head")}
-    return "q4" if 4 in widths else "q8" if 8 in widths else "fp16" if 16 in widths else "fp32"
+    """The variant's name, by the narrowest of its layers' matrices."""
+    widths = [tensor.bits for name, tensor in packed.items() if ".MatMul." in name and not name.startswith("lm_head")]
+    narrowest = min(widths, default=32)
+    return "q4" if narrowest <= 4 else "q8" if narrowest <= 8 else "fp16" if narrowest <= 16 else "fp32"
 
 
-def _write_folder(file: GgufFile, folder: Path, progress: Progress) -> None:
+def _write_folder(file: GgufFile, architecture: Architecture, folder: Path, progress: Progress) -> None:
     """Write what transformers reads: configuration, tokenizer, and the dequantized weights."""
     import torch
     from safetensors.torch import save_file
 
     write_tokenizer(file, folder)
-    (folder / "config.json").write_text(json.dumps(make_config(file)), encoding="utf-8")
+    (folder / "config.json").write_text(json.dumps(architecture.config), encoding="utf-8")
     ends = {"eos_token_id": find_end_tokens(file)}
     (folder / "generation_config.json").write_text(json.dumps(ends), encoding="utf-8")
     progress("dequantizing the weights for the reference")
-    weights = {name_in_transformers(name): _read_values(file, tensor) for name, tensor in file.tensors.items()}
+    weights = {parameter: _read_values(file, architecture, name) for name, parameter in architecture.names.items()}
     tensors = {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in weights.items()}
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
 
 
-def _read_values(file: GgufFile, tensor: GgufTensor) -> Array:
-    values, order = dequantize(tensor), order_rows(file, tensor.name)
+def _read_values(file: GgufFile, architecture: Architecture, name: str) -> Array:
+    values, order = dequantize(file.tensors[name]), order_rows(file, architecture, name)
     return values.copy() if order is None else values[order]
 
 
-def _pack_weights(file: GgufFile, model: onnx.ModelProto) -> dict[str, PackedTensor]:
+def _pack_weights(file: GgufFile, architecture: Architecture, model: onnx.ModelProto) -> dict[str, PackedTensor]:
     """Every weight of the graph that the file has in packed form. Raises ExportError where one is not its equal."""
     from onnx import numpy_helper
 
@@ -122,7 +118,7 @@ def _pack_weights(file: GgufFile, model: onnx.ModelProto) -> dict[str, PackedTen
         names = _find_sources(file, initializer.name)
         if not names or any(file.tensors[name].kind not in PACKED_KINDS for name in names):
             continue
-        parts = [_repack(file, name, initializer.name) for name in names]
+        parts = [_repack(file, architecture, name, initializer.name) for name in names]
         tensor = parts[0] if len(parts) == 1 else stack_rows(initializer.name, parts)
         if not np.array_equal(expand_tensor(tensor), numpy_helper.to_array(initializer)):
             raise ExportError(
@@ -143,6 +139,7 @@ def _find_sources(file: GgufFile, name: str) -> list[str]:
     return [f"blk.{found[1]}.{part}.weight" for part in _MATRICES[found[2]]] if found else []
 
 
-def _repack(file: GgufFile, source: str, name: str) -> PackedTensor:
-    packed, order = repack_blocks(file.tensors[source], name, transpose=".MatMul." in name), order_rows(file, source)
+def _repack(file: GgufFile, architecture: Architecture, source: str, name: str) -> PackedTensor:
+    packed = repack_blocks(file.tensors[source], name, transpose=".MatMul." in name)
+    order = order_rows(file, architecture, source)
     return packed if order is None else take_rows(packed, order)

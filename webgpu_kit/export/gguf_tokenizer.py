@@ -8,6 +8,7 @@ from typing import Any
 from webgpu_kit.errors import ExportError, first_line
 from webgpu_kit.export.gguf_file import GgufFile
 
+SPACE = "\u2581"  # how SentencePiece spells a space
 CONTROL = 3  # llama.cpp's token types
 # Byte-level vocabularies by how text is cut before merging (`tokenizer.ggml.pre`). transformers knows those that it
 # lists; to every other name it gives GPT-2's expression, which is right for the first of these sets and loses the
@@ -55,6 +56,8 @@ def _convert_tokenizer(file: GgufFile) -> Any:
         ) from error
     if split == "digits":
         _split_digits(tokenizer.backend_tokenizer)
+    if kind == "llama":
+        _prefix_spaces(tokenizer.backend_tokenizer, bool(file.metadata.get("tokenizer.ggml.add_space_prefix", True)))
     # What `from_pretrained` was asked for is no business of the page's.
     for key in ("is_local", "local_files_only", "gguf_file"):
         tokenizer.init_kwargs.pop(key, None)
@@ -87,6 +90,17 @@ def _split_digits(backend: Any) -> None:
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
         ]
     )
+
+
+def _prefix_spaces(backend: Any, prefix: bool) -> None:
+    """SentencePiece's space before a text, which transformers leaves out where the text begins with one itself."""
+    from tokenizers import decoders, normalizers
+
+    spell = normalizers.Replace(" ", SPACE)
+    backend.normalizer = normalizers.Sequence([normalizers.Prepend(SPACE), spell]) if prefix else spell
+    backend.pre_tokenizer = None
+    steps = [decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse()]
+    backend.decoder = decoders.Sequence([*steps, decoders.Strip(" ", 1, 0)] if prefix else steps)
 
 
 def find_end_tokens(file: GgufFile) -> list[int]:

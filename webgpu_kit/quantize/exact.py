@@ -1,12 +1,14 @@
 """Graph -> Variant for a source that is packed already: its weights travel as they are, and nothing is rounded.
 
-| weight of             | webgpu                                  | wasm                 |
-|-----------------------|-----------------------------------------|----------------------|
-| MatMul                | MatMulNBits                             | expanded to float32  |
-| MatMul, with offsets  | MatMulNBits over twice the columns      | expanded to float32  |
-| Gather                | GatherBlockQuantized                    | GatherBlockQuantized |
-| Gather, with offsets  | expanded                                | expanded to float32  |
-| any, float16          | expanded                                | expanded to float32  |
+| weight of              | webgpu                                  | wasm                 |
+|------------------------|-----------------------------------------|----------------------|
+| MatMul                 | MatMulNBits                             | expanded to float32  |
+| MatMul, with offsets   | MatMulNBits over twice the columns      | expanded to float32  |
+| Gather                 | GatherBlockQuantized                    | GatherBlockQuantized |
+| Gather, with offsets   | expanded to float32                     | expanded to float32  |
+| any, 16-bit floats     | expanded to float32                     | expanded to float32  |
+
+The operators know 4 and 8 bits. Weights of other widths, or with a codebook, are widened to 8 at load (`levels`).
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from webgpu_kit.artifacts import Graph, PackedTensor, Variant, VariantGraph
-from webgpu_kit.manifest import Backend
+from webgpu_kit.manifest import Backend, ExpandedDtype
 from webgpu_kit.quantize import BACKENDS, measure_graph
 from webgpu_kit.quantize.exact_operators import Rewrite, gather_blocks, multiply_blocks
 from webgpu_kit.quantize.packed_operators import copy_frame
@@ -32,8 +34,8 @@ def keep_packed(graph: Graph, task: str, threshold: float | None = None) -> Vari
     limit = EXACT_THRESHOLD if threshold is None else threshold
     graphs, packed = {}, dict(graph.packed)
     for backend in BACKENDS:
-        graphs[backend], scales = _make_graph(graph.model, graph.packed, backend)
-        packed |= scales
+        graphs[backend], made = _make_graph(graph.model, graph.packed, backend)
+        packed |= made
     parities = [measure_graph(entry.model, graph, task, limit) for entry in graphs.values()]
     return Variant(
         name=graph.packed_dtype,
@@ -50,7 +52,7 @@ def keep_packed(graph: Graph, task: str, threshold: float | None = None) -> Vari
 def _make_graph(
     source: onnx.ModelProto, packed: Mapping[str, PackedTensor], backend: Backend
 ) -> tuple[VariantGraph, dict[str, PackedTensor]]:
-    """The backend's graph, and the scales that it takes, which travel as float16 and are made float32 at load."""
+    """The backend's graph, and those inputs of its packed operators that the page makes at load."""
     rewrite = Rewrite()
     for node in source.graph.node:
         tensor = next((packed[name] for name in node.input if name in packed), None)
@@ -65,8 +67,12 @@ def _make_graph(
     model.graph.node.extend(rewrite.nodes)
     model.graph.initializer.extend(entry for entry in source.graph.initializer if entry.name in used)
     model.graph.initializer.extend(rewrite.initializers.values())
-    expanded = [name for name in (*packed, *rewrite.scales) if name in used]
-    return VariantGraph(model=model, expanded=dict.fromkeys(expanded, "float32")), rewrite.scales
+    expanded: dict[str, ExpandedDtype] = {
+        name: "uint8" if tensor.kind == "levels" else "float32"
+        for name, tensor in {**packed, **rewrite.made}.items()
+        if name in used
+    }
+    return VariantGraph(model=model, expanded=expanded), rewrite.made
 
 
 def _can_gather(tensor: PackedTensor) -> bool:
@@ -74,4 +80,5 @@ def _can_gather(tensor: PackedTensor) -> bool:
 
 
 def _can_multiply(tensor: PackedTensor) -> bool:
-    return tensor.kind == "blocks" and tensor.transpose and tensor.columns % tensor.block_size == 0
+    widens = tensor.bits == 8 and tensor.offsets is not None  # to 9 bits, which no operator has
+    return tensor.kind == "blocks" and tensor.transpose and not widens and tensor.columns % tensor.block_size == 0
