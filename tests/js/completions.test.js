@@ -176,7 +176,7 @@ const faults = [
   [{ messages, temprature: 1 }, "temprature", "bad_input"],
   [{ messages, n: 2 }, "n", "unsupported"],
   [{ messages, logprobs: true }, "logprobs", "unsupported"],
-  [{ messages, response_format: { type: "json_schema" } }, "response_format", "unsupported"],
+  [{ messages, response_format: { type: "json_schema" } }, "response_format.json_schema.name", "bad_input"],
   [{ messages, tools: [{ type: "function" }] }, "tools", "unsupported"],
 ];
 for (const [given, param, code] of faults) {

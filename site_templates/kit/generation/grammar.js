@@ -2,7 +2,6 @@
  * Answers that keep to a grammar. The engine (XGrammar, compiled to wasm) is fetched when the first request asks for
  * it; grammars are compiled once, and kept.
  *
- * @typedef {import("../../node_modules/@mlc-ai/web-xgrammar")} XGrammar
  * @typedef {import("../types.js").GenerationSettings} GenerationSettings
  */
 
@@ -89,7 +88,7 @@ export class Constraint {
     this.ends = ends;
   }
 
-  /** Find out what may come next. Changes `mask` and `ended`. */
+  /** Find out what may come next: sets `mask` and `ended`. */
   async look() {
     this.mask = await this.matcher.getNextTokenBitmask();
     this.ended = this.#allowsEndOnly();
@@ -98,8 +97,8 @@ export class Constraint {
   /**
    * @param {number} id  a token that the mask allows
    */
-  accept(id) {
-    if (this.matcher.acceptToken(id)) return;
+  async accept(id) {
+    if (this.matcher.acceptToken(id)) return this.look();
     throw new KitError("run", `The grammar of this answer does not take token ${id}.`);
   }
 
@@ -119,6 +118,15 @@ export class Constraint {
     }
     return true;
   }
+}
+
+/**
+ * @param {string} url
+ * @returns {Promise<any>} the engine's exports
+ */
+export async function loadEngine(url) {
+  await import(url);
+  return /** @type {any} */ (globalThis).xgrammar; // its file is no ES module, and leaves a global instead
 }
 
 /**
