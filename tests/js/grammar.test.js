@@ -7,7 +7,7 @@ import { Sampler, SamplerBuffers, plainSampling } from "../../site_templates/kit
 import { TextStream, StopStrings } from "../../site_templates/kit/generation/text-stream.js";
 import { TokenBytes } from "../../site_templates/kit/generation/token-bytes.js";
 import { compileSchema, tokenizers, xgrammar } from "./packages.js";
-import { byteTokenizer } from "./tokenizers.js";
+import { byteTokenizer, spelledTokenizer } from "./tokenizers.js";
 
 /** Tokens across the borders of a JSON text, half characters aside (every byte is a token of its own). */
 const nasty = ['"}', '","', '": ', '"]', '}}', '"a":', '"\\', '\\u', '\\ud8', '00', 'ud83', '", "', '{"', '[[', 'e9', '.5', '😀', 'é"', 'null', 'true}', '-0', '1e', "\n\n", "  "];
@@ -133,3 +133,86 @@ for (const [name, schema] of Object.entries(schemas)) {
     }
   });
 }
+
+/** @type {[string, any, RegExp][]} */
+const refused = [
+  ["a keyword that cannot be kept", { type: "object", properties: { a: { type: "array", uniqueItems: true } } }, /schema\.properties\.a has the keyword uniqueItems/],
+  ["an unknown keyword", { type: "string", contentEncoding: "base64" }, /the keyword contentEncoding, which is not supported here/],
+  ["if", { if: {}, then: {} }, /the keyword if, which is not supported without a type/],
+  ["a keyword beside anyOf", { type: "object", anyOf: [{ required: ["a"] }] }, /has type beside anyOf/],
+  ["several schemas at once", { allOf: [{ type: "string" }, { type: "string" }] }, /allOf with more than one schema/],
+  ["oneOf that overlaps", { oneOf: [{ type: "integer" }, { type: "number" }] }, /oneOf is supported only where/],
+  ["a type that is none", { type: "text" }, /schema\.type is "text", which is not a type/],
+  ["a part that is no schema", { type: "array", items: 5 }, /schema\.items must be an object, not 5/],
+  ["false", { type: "object", properties: { a: false } }, /schema\.properties\.a must be an object, not false/],
+  ["a reference to nothing", { $ref: "#/$defs/none" }, /names "#\/\$defs\/none", which is not in this schema/],
+  ["a reference to elsewhere", { $ref: "other.json" }, /names "other.json"/],
+  ["a reference to itself", { $ref: "#" }, /leads back to itself/],
+  ["a branch that is itself", { anyOf: [{ $ref: "#" }, { type: "string" }] }, /leads back to itself/],
+  ["recursion without an end", { type: "object", properties: { next: { $ref: "#" } }, required: ["next"] }, /leads back to itself without an end/],
+  ["an empty range", { type: "integer", minimum: 3, maximum: 2 }, /allows no number at all/],
+  ["a range without whole numbers", { type: "integer", minimum: 0.2, maximum: 0.8 }, /allows no number at all/],
+  ["a bound that is no number", { type: "integer", minimum: "3" }, /minimum must be a number, not "3"/],
+  ["a bound too fine", { type: "number", minimum: 1e-12 }, /minimum has 12 decimals/],
+  ["a text too long to count", { type: "string", maxLength: 5000 }, /a length of 5000/],
+  ["an empty enum", { enum: [] }, /enum must be a list that is not empty/],
+  ["an enum of another type", { type: "string", enum: [1] }, /has no value of its type "string"/],
+  ["a required name that may not be", { type: "object", properties: {}, required: ["a"], additionalProperties: false }, /required names "a"/],
+  ["counted properties", { type: "object", properties: { a: {} }, minProperties: 1 }, /minProperties that cannot be kept/],
+  ["very many parts", { enum: undefined, type: "object", properties: Object.fromEntries(Array.from({ length: 3000 }, (_, key) => [key, {}])) }, /more than 2000 parts/],
+  ["very deep", Array.from({ length: 100 }).reduce((inner) => ({ type: "array", items: inner }), {}), /nested more than 64 deep/],
+];
+for (const [name, schema, message] of refused) {
+  test(`refused by name: ${name}`, () => {
+    assert.throws(() => writeFormat({ type: "json_schema", schema }), { code: "bad-input", param: "response_format.json_schema.schema", message });
+  });
+}
+
+test("an endless recursion that need not be followed is followed as far as the model likes", async () => {
+  const schema = { type: "object", properties: { child: { $ref: "#" } }, additionalProperties: false };
+  assert.ok(compileSchema(schema)(JSON.parse(await generate({ type: "json_schema", schema }, "random", 1))));
+});
+
+test("json_object gives an object", async () => {
+  for (let seed = 1; seed <= 5; seed++) {
+    const value = JSON.parse(await generate({ type: "json_object" }, "random", seed));
+    assert.ok(value && typeof value === "object" && !Array.isArray(value));
+  }
+});
+
+test("the same grammar is compiled once, and many are not kept for ever", async () => {
+  const engine = { ...xgrammar, GrammarCompiler: { createGrammarCompiler: countCompiles } };
+  let compiles = 0;
+  /** @param {any} info @param {boolean} cache */
+  async function countCompiles(info, cache) {
+    const compiler = await xgrammar.GrammarCompiler.createGrammarCompiler(info, cache);
+    return { compileGrammar: (/** @type {string} */ text) => (compiles++, compiler.compileGrammar(text)) };
+  }
+  const fresh = new Grammars(engine, tokenBytes, settings);
+  const write = (/** @type {number} */ value) => writeFormat({ type: "json_schema", schema: { const: value } });
+  for (const value of [1, 1, 2, 1]) (await fresh.start(write(value))).dispose();
+  assert.equal(compiles, 2);
+  for (let value = 100; value < 140; value++) (await fresh.start(write(value))).dispose();
+  (await fresh.start(write(1))).dispose();
+  assert.equal(compiles, 43, "the oldest had been given up");
+});
+
+test("a tokenizer of spelled bytes", async () => {
+  const spelled = new tokenizers.Tokenizer(spelledTokenizer(['{"', '"', "}", "\u2581", "a", ":", "1", "\u2581{", ...Array.from({ length: 128 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`), "</s>"]), {});
+  const last = 137;
+  const own = new Grammars(xgrammar, new TokenBytes(spelled), /** @type {any} */ ({ vocabulary: 140, eos_token_ids: [last] }));
+  const constraint = await own.start(writeFormat({ type: "json_schema", schema: { type: "object", properties: { a: { const: 1 } }, required: ["a"] } }));
+  const take = async (/** @type {string} */ token) => constraint.accept(/** @type {number} */ (spelled.token_to_id(token)));
+  await constraint.look();
+  for (const token of ['{"', "a", "<0x22>", ":", "\u2581", "1", "}"]) await take(token);
+  assert.ok(constraint.ended);
+  constraint.dispose();
+});
+
+test("a tokenizer that cannot write the answer is an error, not an end", async () => {
+  const poor = new tokenizers.Tokenizer(spelledTokenizer(["{", "</s>"]), {});
+  const own = new Grammars(xgrammar, new TokenBytes(poor), /** @type {any} */ ({ vocabulary: 3, eos_token_ids: [2] }));
+  const constraint = await own.start(writeFormat({ type: "json_object" }));
+  await constraint.look();
+  await assert.rejects(constraint.accept(1), { code: "run", message: /cannot write/ });
+});

@@ -70,6 +70,10 @@ const harmless = {
   modalities: (value) => Array.isArray(value) && value.every((each) => each === "text"),
   logit_bias: (value) => !Object.keys(value).length,
 };
+/** What can be done instead. @type {Record<string, string>} */
+const advice = {
+  tools: " Describe the tools in the system message, and ask for the call with response_format and a json_schema.",
+};
 const unsupported = [...Object.keys(harmless), "top_logprobs", "functions", "function_call", "audio", "prediction"];
 const known = new Set([...Object.keys(ranges), ...lengths, "messages", "stream", "stream_options", "stop", "signal", "response_format"]);
 
@@ -99,7 +103,7 @@ function checkNames(options) {
     if (value === undefined || value === null || known.has(name) || ignored.has(name)) continue;
     if (!unsupported.includes(name)) throw bad(name, `There is no parameter "${name}".`);
     if (harmless[name]?.(value)) continue;
-    throw new KitError("unsupported", `This model's page does not support the parameter "${name}" as it is given.`, {
+    throw new KitError("unsupported", `This model's page does not support the parameter "${name}" as it is given.${advice[name] ?? ""}`, {
       param: name,
     });
   }
