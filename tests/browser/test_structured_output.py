@@ -1,4 +1,4 @@
-"""Answers that keep to a format, from a model that talks nonsense: a language model of a few thousand seeded weights."""
+"""Answers that keep to a format, from a model that talks nonsense: its few thousand weights are seeded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { isIPv4 } from "node:net";
 import { test } from "node:test";
 
 import { Grammars, writeFormat } from "../../site_templates/kit/generation/grammar.js";
@@ -108,6 +109,11 @@ const schemas = {
   discriminated: { oneOf: [{ type: "object", properties: { kind: { const: "a" } }, required: ["kind"] }, { type: "object", properties: { kind: { const: "b" } }, required: ["kind"] }] },
   "all of one": { allOf: [{ $ref: "#/definitions/x" }], title: "T", definitions: { x: { type: "boolean" } } },
   "names to escape": { type: "object", properties: { 'a"b\\': { type: "null" }, "\n": { type: "null" }, "ключ 🔑": { type: "null" }, __proto__x: { type: "null" } }, required: ['a"b\\', "\n", "ключ 🔑"] },
+  formats: {
+    type: "object",
+    properties: Object.fromEntries(["date", "time", "date-time", "ipv4", "uuid"].map((format) => [format, { type: "string", format }])),
+    required: ["date", "time", "date-time", "ipv4", "uuid"],
+  },
   "a reference with escapes": { $ref: "#/$defs/a~1b%20c", $defs: { "a/b c": { type: "boolean" } } },
 };
 
@@ -155,6 +161,7 @@ const refused = [
   ["a bound that is no number", { type: "integer", minimum: "3" }, /minimum must be a number, not "3"/],
   ["a bound too fine", { type: "number", minimum: 1e-12 }, /minimum has 12 decimals/],
   ["a text too long to count", { type: "string", maxLength: 5000 }, /a length of 5000/],
+  ["a format", { type: "string", format: "iri" }, /format is "iri"; supported are date, /],
   ["an empty enum", { enum: [] }, /enum must be a list that is not empty/],
   ["an enum of another type", { type: "string", enum: [1] }, /has no value of its type "string"/],
   ["a required name that may not be", { type: "object", properties: {}, required: ["a"], additionalProperties: false }, /required names "a"/],
@@ -171,6 +178,17 @@ for (const [name, schema, message] of refused) {
 test("an endless recursion that need not be followed is followed as far as the model likes", async () => {
   const schema = { type: "object", properties: { child: { $ref: "#" } }, additionalProperties: false };
   assert.ok(compileSchema(schema)(JSON.parse(await generate({ type: "json_schema", schema }, "random", 1))));
+});
+
+test("formats are kept to", async () => {
+  for (let seed = 1; seed <= 12; seed++) {
+    const value = JSON.parse(await generate({ type: "json_schema", schema: schemas.formats }, "random", seed));
+    for (const moment of [`${value.date}T00:00:00Z`, `2024-01-01T${value.time}`, value["date-time"]]) {
+      assert.equal(new Date(moment).toISOString().replace(".000", ""), moment, "a day of the calendar");
+    }
+    assert.ok(isIPv4(value.ipv4), value.ipv4);
+    assert.match(value.uuid, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+  }
 });
 
 test("json_object gives an object", async () => {

@@ -16,4 +16,4 @@ export const xgrammar = /** @type {any} */ (globalThis).xgrammar;
 
 const { default: ajv } = await import(new URL("ajv/dist/2020.js", root).href);
 /** @type {(schema: unknown) => (value: unknown) => boolean} */
-export const compileSchema = (schema) => new ajv.default({ strict: false }).compile(schema);
+export const compileSchema = (schema) => new ajv.default({ strict: false, validateFormats: false }).compile(schema);

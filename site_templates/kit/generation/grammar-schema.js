@@ -7,6 +7,7 @@
  */
 
 import { KitError } from "../errors.js";
+import { textFormats } from "./grammar-formats.js";
 import { countDecimals, isCoarse, listNumbers } from "./grammar-numbers.js";
 import { isCircular, isFinite } from "./grammar-recursion.js";
 import { basicRules, leaveOut, writeCharacters, writeClass, writeLiteral, writePlain } from "./grammar-text.js";
@@ -20,7 +21,7 @@ const annotations = new Set(
 const typeKeywords = {
   object: ["properties", "required", "additionalProperties", "minProperties", "maxProperties"],
   array: ["items", "prefixItems", "minItems", "maxItems", "uniqueItems"],
-  string: ["minLength", "maxLength"],
+  string: ["minLength", "maxLength", "format"],
   number: ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"],
   integer: ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"],
   boolean: [],
@@ -241,6 +242,7 @@ class SchemaGrammar {
    * @returns {string}
    */
   #visitString(schema, path) {
+    if (schema.format !== undefined) return this.#visitFormat(schema, path);
     const least = this.#readCount(schema, "minLength", path) ?? 0;
     const most = this.#readCount(schema, "maxLength", path) ?? Infinity;
     if (!least && most === Infinity) return "string";
@@ -248,6 +250,19 @@ class SchemaGrammar {
     const states = most === Infinity ? least : most;
     if (states > longestText) throw this.#refuse(path, `has a length of ${states}: texts can be measured up to ${longestText} characters`);
     return `("\\"" ${this.#addLength(least, most)})`;
+  }
+
+  /**
+   * @param {Schema} schema
+   * @param {string[]} path
+   * @returns {string}
+   */
+  #visitFormat({ format, minLength, maxLength }, path) {
+    if (!Object.hasOwn(textFormats, format)) {
+      throw this.#refuse([...path, "format"], `is ${describe(format)}; supported are ${Object.keys(textFormats).join(", ")}`);
+    }
+    if (minLength !== undefined || maxLength !== undefined) throw this.#refuse(path, "has a length beside format, which is not supported");
+    return `("\\"" ${textFormats[format].map((part) => this.#addChoice(part)).join(" ")} "\\"")`;
   }
 
   /**
