@@ -11,7 +11,32 @@ import { compileSchema, tokenizers, xgrammar } from "./packages.js";
 import { byteTokenizer, spelledTokenizer } from "./tokenizers.js";
 
 /** Tokens across the borders of a JSON text, half characters aside (every byte is a token of its own). */
-const nasty = ['"}', '","', '": ', '"]', '}}', '"a":', '"\\', '\\u', '\\ud8', '00', 'ud83', '", "', '{"', '[[', 'e9', '.5', '😀', 'é"', 'null', 'true}', '-0', '1e', "\n\n", "  "];
+const nasty = [
+  '"}',
+  '","',
+  '": ',
+  '"]',
+  "}}",
+  '"a":',
+  '"\\',
+  "\\u",
+  "\\ud8",
+  "00",
+  "ud83",
+  '", "',
+  '{"',
+  "[[",
+  "e9",
+  ".5",
+  "😀",
+  'é"',
+  "null",
+  "true}",
+  "-0",
+  "1e",
+  "\n\n",
+  "  ",
+];
 const end = 256;
 const tokenizer = new tokenizers.Tokenizer(byteTokenizer(["<|end|>", "<|other|>"], nasty), {});
 const vocabulary = 258 + nasty.length + 7; // a graph may have more logits than the tokenizer has tokens
@@ -28,7 +53,9 @@ const ends = [..."}]n"].map((letter) => letter.charCodeAt(0));
 const models = {
   random: (random) => Float32Array.from({ length: vocabulary }, () => 8 * random.nextFraction()),
   unwilling: (random) =>
-    Float32Array.from({ length: vocabulary }, (_, id) => (id === end ? 90 : id > 256 ? 60 : 20 * random.nextFraction())),
+    Float32Array.from({ length: vocabulary }, (_, id) =>
+      id === end ? 90 : id > 256 ? 60 : 20 * random.nextFraction(),
+    ),
   flat: () => new Float32Array(vocabulary),
 };
 
@@ -40,7 +67,11 @@ const models = {
  */
 async function generate(format, model, seed, patience = 40) {
   const constraint = await grammars.start(writeFormat(format));
-  const sampler = new Sampler({ ...plainSampling, temperature: seed % 3 ? 1 : 0, repetition_penalty: seed % 2 ? 1 : 1.1, seed }, [5], new SamplerBuffers(vocabulary));
+  const sampler = new Sampler(
+    { ...plainSampling, temperature: seed % 3 ? 1 : 0, repetition_penalty: seed % 2 ? 1 : 1.1, seed },
+    [5],
+    new SamplerBuffers(vocabulary),
+  );
   const random = new Random(seed);
   const stream = new TextStream(tokenBytes, new StopStrings([]));
   let text = "";
@@ -49,7 +80,8 @@ async function generate(format, model, seed, patience = 40) {
     for (let tokens = 0; tokens < 4000; tokens++) {
       if (constraint.ended) return text + stream.finish();
       const logits = models[model](random);
-      if (tokens > patience) for (const id of closers) logits[id] += (tokens - patience) / (id === 34 ? 1 : ends.includes(id) ? 2 : 4);
+      if (tokens > patience)
+        for (const id of closers) logits[id] += (tokens - patience) / (id === 34 ? 1 : ends.includes(id) ? 2 : 4);
       if (tokens > 3 * patience) logits[end] += 1000;
       sampler.mask = constraint.mask;
       const id = sampler.pick(logits);
@@ -65,13 +97,24 @@ async function generate(format, model, seed, patience = 40) {
 
 const person = {
   type: "object",
-  properties: { name: { type: "string" }, age: { type: "integer", minimum: 0, maximum: 130 }, tags: { type: "array", items: { enum: ["a\"b", "é😀", "\\"] } } },
+  properties: {
+    name: { type: "string" },
+    age: { type: "integer", minimum: 0, maximum: 130 },
+    tags: { type: "array", items: { enum: ['a"b', "é😀", "\\"] } },
+  },
   required: ["name", "age"],
   additionalProperties: false,
 };
 const tree = {
   $ref: "#/$defs/node",
-  $defs: { node: { type: "object", properties: { value: { type: "number" }, next: { anyOf: [{ $ref: "#/$defs/node" }, { type: "null" }] } }, required: ["value", "next"], additionalProperties: false } },
+  $defs: {
+    node: {
+      type: "object",
+      properties: { value: { type: "number" }, next: { anyOf: [{ $ref: "#/$defs/node" }, { type: "null" }] } },
+      required: ["value", "next"],
+      additionalProperties: false,
+    },
+  },
 };
 /** @type {Record<string, any>} */
 const schemas = {
@@ -79,10 +122,23 @@ const schemas = {
   tree,
   "any object": { type: "object" },
   anything: {},
-  nested: { type: "object", properties: { list: { type: "array", items: person, minItems: 1, maxItems: 2 } }, required: ["list"] },
+  nested: {
+    type: "object",
+    properties: { list: { type: "array", items: person, minItems: 1, maxItems: 2 } },
+    required: ["list"],
+  },
   optional: { type: "object", properties: { a: { type: "string" }, b: { type: "boolean" }, c: { type: "null" } } },
-  "optional and required": { type: "object", properties: { a: { type: "boolean" }, b: { const: 5 }, c: { type: "null" } }, required: ["b"] },
-  "other keys": { type: "object", properties: { a: { type: "string" }, ab: { type: "string" }, "é": { type: "string" } }, required: ["ab"], additionalProperties: { type: "integer" } },
+  "optional and required": {
+    type: "object",
+    properties: { a: { type: "boolean" }, b: { const: 5 }, c: { type: "null" } },
+    required: ["b"],
+  },
+  "other keys": {
+    type: "object",
+    properties: { a: { type: "string" }, ab: { type: "string" }, é: { type: "string" } },
+    required: ["ab"],
+    additionalProperties: { type: "integer" },
+  },
   "a key that is needed but not listed": { type: "object", required: ["x"], additionalProperties: { type: "boolean" } },
   map: { type: "object", additionalProperties: { type: "number", minimum: 0 }, minProperties: 1, maxProperties: 3 },
   integer: { type: "integer" },
@@ -101,17 +157,44 @@ const schemas = {
   "text or null": { type: ["string", "null"], maxLength: 4 },
   enum: { enum: [1, "two", null, { three: [3.5, "\n\u0007\ud800"] }, "emoji 👩‍👩‍👧"] },
   "enum of a type": { type: "string", enum: ["a", "b"] },
-  tuple: { type: "array", prefixItems: [{ type: "integer" }, { type: "string" }], items: { type: "boolean" }, minItems: 3, maxItems: 4 },
+  tuple: {
+    type: "array",
+    prefixItems: [{ type: "integer" }, { type: "string" }],
+    items: { type: "boolean" },
+    minItems: 3,
+    maxItems: 4,
+  },
   "fixed tuple": { type: "array", prefixItems: [{ type: "integer" }, { type: "null" }], items: false },
   "2 to 4 items": { type: "array", items: { type: "boolean" }, minItems: 2, maxItems: 4 },
   "no items": { type: "array", maxItems: 0 },
-  union: { anyOf: [{ type: "object", properties: { kind: { const: "a" }, x: { type: "number" } }, required: ["kind", "x"] }, { type: "string" }] },
-  discriminated: { oneOf: [{ type: "object", properties: { kind: { const: "a" } }, required: ["kind"] }, { type: "object", properties: { kind: { const: "b" } }, required: ["kind"] }] },
+  union: {
+    anyOf: [
+      { type: "object", properties: { kind: { const: "a" }, x: { type: "number" } }, required: ["kind", "x"] },
+      { type: "string" },
+    ],
+  },
+  discriminated: {
+    oneOf: [
+      { type: "object", properties: { kind: { const: "a" } }, required: ["kind"] },
+      { type: "object", properties: { kind: { const: "b" } }, required: ["kind"] },
+    ],
+  },
   "all of one": { allOf: [{ $ref: "#/definitions/x" }], title: "T", definitions: { x: { type: "boolean" } } },
-  "names to escape": { type: "object", properties: { 'a"b\\': { type: "null" }, "\n": { type: "null" }, "ключ 🔑": { type: "null" }, __proto__x: { type: "null" } }, required: ['a"b\\', "\n", "ключ 🔑"] },
+  "names to escape": {
+    type: "object",
+    properties: {
+      'a"b\\': { type: "null" },
+      "\n": { type: "null" },
+      "ключ 🔑": { type: "null" },
+      __proto__x: { type: "null" },
+    },
+    required: ['a"b\\', "\n", "ключ 🔑"],
+  },
   formats: {
     type: "object",
-    properties: Object.fromEntries(["date", "time", "date-time", "ipv4", "uuid"].map((format) => [format, { type: "string", format }])),
+    properties: Object.fromEntries(
+      ["date", "time", "date-time", "ipv4", "uuid"].map((format) => [format, { type: "string", format }]),
+    ),
     required: ["date", "time", "date-time", "ipv4", "uuid"],
   },
   "a reference with escapes": { $ref: "#/$defs/a~1b%20c", $defs: { "a/b c": { type: "boolean" } } },
@@ -142,8 +225,16 @@ for (const [name, schema] of Object.entries(schemas)) {
 
 /** @type {[string, any, RegExp][]} */
 const refused = [
-  ["a keyword that cannot be kept", { type: "object", properties: { a: { type: "array", uniqueItems: true } } }, /schema\.properties\.a has the keyword uniqueItems/],
-  ["an unknown keyword", { type: "string", contentEncoding: "base64" }, /the keyword contentEncoding, which is not supported here/],
+  [
+    "a keyword that cannot be kept",
+    { type: "object", properties: { a: { type: "array", uniqueItems: true } } },
+    /schema\.properties\.a has the keyword uniqueItems/,
+  ],
+  [
+    "an unknown keyword",
+    { type: "string", contentEncoding: "base64" },
+    /the keyword contentEncoding, which is not supported here/,
+  ],
   ["if", { if: {}, then: {} }, /the keyword if, which is not supported without a type/],
   ["a keyword beside anyOf", { type: "object", anyOf: [{ required: ["a"] }] }, /has type beside anyOf/],
   ["several schemas at once", { allOf: [{ type: "string" }, { type: "string" }] }, /allOf with more than one schema/],
@@ -155,7 +246,11 @@ const refused = [
   ["a reference to elsewhere", { $ref: "other.json" }, /names "other.json"/],
   ["a reference to itself", { $ref: "#" }, /leads back to itself/],
   ["a branch that is itself", { anyOf: [{ $ref: "#" }, { type: "string" }] }, /leads back to itself/],
-  ["recursion without an end", { type: "object", properties: { next: { $ref: "#" } }, required: ["next"] }, /leads back to itself without an end/],
+  [
+    "recursion without an end",
+    { type: "object", properties: { next: { $ref: "#" } }, required: ["next"] },
+    /leads back to itself without an end/,
+  ],
   ["an empty range", { type: "integer", minimum: 3, maximum: 2 }, /allows no number at all/],
   ["a range without whole numbers", { type: "integer", minimum: 0.2, maximum: 0.8 }, /allows no number at all/],
   ["a bound that is no number", { type: "integer", minimum: "3" }, /minimum must be a number, not "3"/],
@@ -164,14 +259,38 @@ const refused = [
   ["a format", { type: "string", format: "iri" }, /format is "iri"; supported are date, /],
   ["an empty enum", { enum: [] }, /enum must be a list that is not empty/],
   ["an enum of another type", { type: "string", enum: [1] }, /has no value of its type "string"/],
-  ["a required name that may not be", { type: "object", properties: {}, required: ["a"], additionalProperties: false }, /required names "a"/],
-  ["counted properties", { type: "object", properties: { a: {} }, minProperties: 1 }, /minProperties that cannot be kept/],
-  ["very many parts", { enum: undefined, type: "object", properties: Object.fromEntries(Array.from({ length: 3000 }, (_, key) => [key, {}])) }, /more than 2000 parts/],
-  ["very deep", Array.from({ length: 100 }).reduce((inner) => ({ type: "array", items: inner }), {}), /nested more than 64 deep/],
+  [
+    "a required name that may not be",
+    { type: "object", properties: {}, required: ["a"], additionalProperties: false },
+    /required names "a"/,
+  ],
+  [
+    "counted properties",
+    { type: "object", properties: { a: {} }, minProperties: 1 },
+    /minProperties that cannot be kept/,
+  ],
+  [
+    "very many parts",
+    {
+      enum: undefined,
+      type: "object",
+      properties: Object.fromEntries(Array.from({ length: 3000 }, (_, key) => [key, {}])),
+    },
+    /more than 2000 parts/,
+  ],
+  [
+    "very deep",
+    Array.from({ length: 100 }).reduce((inner) => ({ type: "array", items: inner }), {}),
+    /nested more than 64 deep/,
+  ],
 ];
 for (const [name, schema, message] of refused) {
   test(`refused by name: ${name}`, () => {
-    assert.throws(() => writeFormat({ type: "json_schema", schema }), { code: "bad-input", param: "response_format.json_schema.schema", message });
+    assert.throws(() => writeFormat({ type: "json_schema", schema }), {
+      code: "bad-input",
+      param: "response_format.json_schema.schema",
+      message,
+    });
   });
 }
 
@@ -216,11 +335,32 @@ test("the same grammar is compiled once, and many are not kept for ever", async 
 });
 
 test("a tokenizer of spelled bytes", async () => {
-  const spelled = new tokenizers.Tokenizer(spelledTokenizer(['{"', '"', "}", "\u2581", "a", ":", "1", "\u2581{", ...Array.from({ length: 128 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`), "</s>"]), {});
+  const spelled = new tokenizers.Tokenizer(
+    spelledTokenizer([
+      '{"',
+      '"',
+      "}",
+      "\u2581",
+      "a",
+      ":",
+      "1",
+      "\u2581{",
+      ...Array.from({ length: 128 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`),
+      "</s>",
+    ]),
+    {},
+  );
   const last = 137;
-  const own = new Grammars(xgrammar, new TokenBytes(spelled), /** @type {any} */ ({ vocabulary: 140, eos_token_ids: [last] }));
-  const constraint = await own.start(writeFormat({ type: "json_schema", schema: { type: "object", properties: { a: { const: 1 } }, required: ["a"] } }));
-  const take = async (/** @type {string} */ token) => constraint.accept(/** @type {number} */ (spelled.token_to_id(token)));
+  const own = new Grammars(
+    xgrammar,
+    new TokenBytes(spelled),
+    /** @type {any} */ ({ vocabulary: 140, eos_token_ids: [last] }),
+  );
+  const constraint = await own.start(
+    writeFormat({ type: "json_schema", schema: { type: "object", properties: { a: { const: 1 } }, required: ["a"] } }),
+  );
+  const take = async (/** @type {string} */ token) =>
+    constraint.accept(/** @type {number} */ (spelled.token_to_id(token)));
   await constraint.look();
   for (const token of ['{"', "a", "<0x22>", ":", "\u2581", "1", "}"]) await take(token);
   assert.ok(constraint.ended);

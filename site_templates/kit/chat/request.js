@@ -57,7 +57,9 @@ const longestSchema = 200_000;
 
 /** What changes nothing here, and so may be there. */
 const ignored = new Set(
-  "model user metadata store service_tier safety_identifier prompt_cache_key prompt_cache_retention verbosity".split(" "),
+  "model user metadata store service_tier safety_identifier prompt_cache_key prompt_cache_retention verbosity".split(
+    " ",
+  ),
 );
 
 /** Values under which a parameter that is not supported asks for nothing. @type {Record<string, (value: any) => boolean>} */
@@ -75,7 +77,16 @@ const advice = {
   tools: " Describe the tools in the system message, and ask for the call with response_format and a json_schema.",
 };
 const unsupported = [...Object.keys(harmless), "top_logprobs", "functions", "function_call", "audio", "prediction"];
-const known = new Set([...Object.keys(ranges), ...lengths, "messages", "stream", "stream_options", "stop", "signal", "response_format"]);
+const known = new Set([
+  ...Object.keys(ranges),
+  ...lengths,
+  "messages",
+  "stream",
+  "stream_options",
+  "stop",
+  "signal",
+  "response_format",
+]);
 
 /**
  * @param {CreateOptions} options
@@ -103,9 +114,13 @@ function checkNames(options) {
     if (value === undefined || value === null || known.has(name) || ignored.has(name)) continue;
     if (!unsupported.includes(name)) throw bad(name, `There is no parameter "${name}".`);
     if (harmless[name]?.(value)) continue;
-    throw new KitError("unsupported", `This model's page does not support the parameter "${name}" as it is given.${advice[name] ?? ""}`, {
-      param: name,
-    });
+    throw new KitError(
+      "unsupported",
+      `This model's page does not support the parameter "${name}" as it is given.${advice[name] ?? ""}`,
+      {
+        param: name,
+      },
+    );
   }
 }
 
@@ -195,14 +210,23 @@ function readFormat(format) {
   if (format === null || format?.type === "text") return null;
   if (format?.type === "json_object") return { type: "json_object" };
   if (format?.type !== "json_schema") {
-    throw bad("response_format.type", `response_format.type must be text, json_object or json_schema, not ${describe(format?.type)}.`);
+    throw bad(
+      "response_format.type",
+      `response_format.type must be text, json_object or json_schema, not ${describe(format?.type)}.`,
+    );
   }
   const given = format.json_schema;
   if (typeof given?.name !== "string" || !/^[\w-]{1,64}$/.test(given.name)) {
-    throw bad("response_format.json_schema.name", `response_format.json_schema.name must be 1 to 64 letters, digits, _ or -, not ${describe(given?.name)}.`);
+    throw bad(
+      "response_format.json_schema.name",
+      `response_format.json_schema.name must be 1 to 64 letters, digits, _ or -, not ${describe(given?.name)}.`,
+    );
   }
   if (given.schema === null || typeof given.schema !== "object" || Array.isArray(given.schema)) {
-    throw bad("response_format.json_schema.schema", `response_format.json_schema.schema must be an object, not ${describe(given.schema)}.`);
+    throw bad(
+      "response_format.json_schema.schema",
+      `response_format.json_schema.schema must be an object, not ${describe(given.schema)}.`,
+    );
   }
   return { type: "json_schema", schema: copySchema(given.schema, "response_format.json_schema.schema") };
 }

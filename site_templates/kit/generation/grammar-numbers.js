@@ -132,7 +132,8 @@ function listBetween(low, high, decimals) {
   /** @param {string} first @param {string} from @param {string} to */
   const list = (first, from, to) => listBetween(from, to, decimals).map((rest) => [...point, first, ...rest]);
   const [zeros, nines] = ["0".repeat(lows.length), "9".repeat(lows.length)];
-  if (lows === zeros && highs === nines) return list(takeDigits(low[0], high[0]), "", "").map((start) => [...start, ...listAny(lows.length, decimals)]);
+  if (lows === zeros && highs === nines)
+    return list(takeDigits(low[0], high[0]), "", "").map((start) => [...start, ...listAny(lows.length, decimals)]);
   if (low[0] === high[0]) return list(low[0], lows, highs);
   const between = takeDigits(String(Number(low[0]) + 1), String(Number(high[0]) - 1));
   const middle = between ? [[...point, between, ...listAny(lows.length, decimals)]] : [];

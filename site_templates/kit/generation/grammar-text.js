@@ -89,14 +89,54 @@ export function writeCharacters(next) {
  * @returns {Range[]} the plain ones without these
  */
 export function leaveOut(characters) {
-  const points = [...new Set(characters.map((character) => character.codePointAt(0) ?? 0))].sort((left, right) => left - right);
+  const points = [...new Set(characters.map((character) => character.codePointAt(0) ?? 0))].sort(
+    (left, right) => left - right,
+  );
   return points.reduce(
     (ranges, point) =>
       ranges.flatMap(([from, to]) => {
         if (point < from || point > to) return [/** @type {Range} */ ([from, to])];
-        const around = /** @type {Range[]} */ ([[from, point - 1], [point + 1, to]]);
+        const around = /** @type {Range[]} */ ([
+          [from, point - 1],
+          [point + 1, to],
+        ]);
         return around.filter(([low, high]) => low <= high);
       }),
     [...plainRanges],
   );
+}
+
+/**
+ * @param {string[]} fixed  the first items: all of them are written, whether they need to be or not
+ * @param {string} items  those after; "" for none
+ * @param {number} least  how many of them
+ * @param {number} most
+ * @returns {string}
+ */
+export function writeList(fixed, items, least, most) {
+  const more =
+    items && most > 0
+      ? `("," space ${items}){${Math.max(0, fixed.length ? least : least - 1)},${writeMost(most - (fixed.length ? 0 : 1))}}`
+      : "";
+  if (fixed.length) return `"[" ${fixed.join(' "," space ')} ${more} "]"`;
+  if (!more) return '"[]"';
+  return `"[" ${items} ${more} "]"${least ? "" : ' | "[]"'}`;
+}
+
+/**
+ * @param {number} most
+ * @returns {string}
+ */
+function writeMost(most) {
+  return most === Infinity ? "" : String(most);
+}
+
+/**
+ * @param {string | null} pair
+ * @param {{least: number, most: number}} limits
+ * @returns {string} an object whose names are free
+ */
+export function writeMap(pair, { least, most }) {
+  if (!pair || most === 0) return '"{}"';
+  return `"{" ${pair} ("," space ${pair}){0,${writeMost(most - 1)}} "}"${least ? "" : ' | "{}"'}`;
 }

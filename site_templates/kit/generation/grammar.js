@@ -56,7 +56,9 @@ export class Grammars {
       this.#compiler ??= this.#makeCompiler();
       return await (await this.#compiler).compileGrammar(text);
     } catch (error) {
-      throw new KitError("run", `The grammar of this answer could not be made: ${describeError(error)}`, { cause: error });
+      throw new KitError("run", `The grammar of this answer could not be made: ${describeError(error)}`, {
+        cause: error,
+      });
     }
   }
 
