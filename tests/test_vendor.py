@@ -38,6 +38,10 @@ def node_modules(tmp_path: Path) -> Path:
     (jinja / "package.json").write_text('{"version": "0.0.7"}')
     (jinja / "dist" / "index.js").write_text("export const j = 1;")
     (jinja / "LICENSE").write_text("The template engine's own licence.")
+    xgrammar = root / "@mlc-ai" / "web-xgrammar"
+    (xgrammar / "lib").mkdir(parents=True)
+    (xgrammar / "package.json").write_text('{"version": "0.0.3"}')
+    (xgrammar / "lib" / "index.js").write_text("globalThis.xgrammar = 1;\n//# sourceMappingURL=index.js.map")
     for name, file in (("marked", "lib/marked.esm.js"), ("dompurify", "dist/purify.es.mjs")):
         (root / name / file).parent.mkdir(parents=True)
         (root / name / "package.json").write_text('{"version": "0.0.5"}')
@@ -73,6 +77,7 @@ def test_chunks_join_to_the_wasm_and_carry_their_hash(node_modules: Path, tmp_pa
         assert (out / build["module"]).is_file()
         assert (out / build["glue"]).is_file()
     assert (out / runtime["tokenizers"]).is_file()
+    assert (out / runtime["xgrammar"]).read_text() == "globalThis.xgrammar = 1;\n"
     assert (out / runtime["jinja"]).read_text() == "export const j = 1;"
     for name in ("marked", "dompurify"):
         assert (out / runtime[name]).read_text() == f"export const name = {name!r};\n"
@@ -82,7 +87,7 @@ def test_siblings_decode_to_the_file(node_modules: Path, tmp_path: Path) -> None
     out = tmp_path / "runtime"
     vendor_runtime(node_modules, out)
     sources = [path for path in out.iterdir() if path.suffix in (".mjs", ".wasm")]
-    assert len(sources) == 3 + 3 + 4 + 4
+    assert len(sources) == 3 + 3 + 4 + 5
     for path in sources:
         assert brotli.decompress(Path(f"{path}.br").read_bytes()) == path.read_bytes()
         assert gzip.decompress(Path(f"{path}.gz").read_bytes()) == path.read_bytes()
@@ -103,6 +108,8 @@ def test_licenses_name_every_package_and_the_code_inside_the_wasm(node_modules: 
         "@huggingface/tokenizers 0.0.9",
         "@huggingface/jinja 0.0.7",
     ):
+        assert part in text
+    for part in ("@mlc-ai/web-xgrammar 0.0.3", "XGrammar", "picojson"):
         assert part in text
     for part in ("marked 0.0.5", "The licence of marked.", "dompurify 0.0.5", "The licence of dompurify."):
         assert part in text
@@ -200,7 +207,8 @@ def test_a_checkout_vendors_when_it_can(node_modules: Path, tmp_path: Path, monk
     monkeypatch.setattr(vendor, "_PACKAGE", tmp_path / "repo" / "webgpu_kit")
     licenses = tmp_path / "repo" / "site_templates" / "licenses"
     licenses.mkdir()
-    (licenses / "onnxruntime-web.txt").write_text("MIT")
+    for name in vendor.KEPT_LICENSES.values():
+        (licenses / name).write_text("MIT")
     with pytest.raises(BundleError) as caught:
         find_runtime()
     assert caught.value.fix == "make setup"

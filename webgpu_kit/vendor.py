@@ -20,7 +20,7 @@ from webgpu_kit.errors import BundleError
 
 CHUNK_BYTES = 24 * 1024 * 1024  # the strictest host takes 25 MiB
 BROTLI_QUALITY = 9
-FORMAT = 3  # raise it when the same packages should give another folder
+FORMAT = 4  # raise it when the same packages should give another folder
 
 # Backend build of onnxruntime-web -> (module, stem of its glue and wasm).
 BUILDS = {
@@ -33,9 +33,12 @@ ORT = "onnxruntime-web"
 MODULES = {
     "tokenizers": ("@huggingface/tokenizers", "dist/tokenizers.min.mjs", "tokenizers.min.mjs"),
     "jinja": ("@huggingface/jinja", "dist/index.js", "jinja.mjs"),
+    "xgrammar": ("@mlc-ai/web-xgrammar", "lib/index.js", "xgrammar.mjs"),
     "marked": ("marked", "lib/marked.esm.js", "marked.mjs"),
     "dompurify": ("dompurify", "dist/purify.es.mjs", "dompurify.mjs"),
 }
+# Packages without a licence file: theirs is kept in site_templates/licenses, with what their wasm holds.
+KEPT_LICENSES = {ORT: "onnxruntime-web.txt", "@mlc-ai/web-xgrammar": "web-xgrammar.txt"}
 PACKAGES = [package for package, _, _ in MODULES.values()]
 NPM_FIX = "make setup"
 
@@ -175,10 +178,10 @@ def _compress(path: Path) -> None:
 
 def _collect_licenses(node_modules: Path, sources: dict[str, str]) -> str:
     """The licences of what the runtime folder carries: ours to pass on with every copy."""
-    # onnxruntime-web's package has no licence file and no notices for the C++ code inside its wasm: we keep both.
+    kept = templates_folder() / "licenses"
     texts = {
-        ORT: _read(templates_folder() / "licenses" / "onnxruntime-web.txt"),
-        **{name: _read(node_modules / name / "LICENSE") for name in PACKAGES},
+        name: _read(kept / KEPT_LICENSES[name] if name in KEPT_LICENSES else node_modules / name / "LICENSE")
+        for name in (ORT, *PACKAGES)
     }
     rule = "=" * 78
     parts = [f"{rule}\n{name} {sources[name]}\n{rule}\n\n{text.decode().strip()}\n" for name, text in texts.items()]

@@ -53,7 +53,7 @@ export class KitError extends Error {
 
 /**
  * What is left of an error after it crossed from the worker to the page.
- * @typedef {{code: ErrorCode | "aborted", message: string, fatal: boolean}} PortableError
+ * @typedef {{code: ErrorCode | "aborted", message: string, fatal: boolean, param?: string}} PortableError
  */
 
 /**
@@ -83,7 +83,9 @@ export function asSentence(words) {
 export function packError(error, fallbackCode) {
   if (isAbort(error)) return { code: "aborted", message: "Cancelled.", fatal: false };
   const message = describeError(error);
-  if (error instanceof KitError) return { code: error.code, message, fatal: isFatal(error.cause) };
+  if (error instanceof KitError) {
+    return { code: error.code, message, fatal: isFatal(error.cause), param: error.param ?? undefined };
+  }
   return { code: fallbackCode, message, fatal: isFatal(error) };
 }
 
@@ -93,7 +95,7 @@ export function packError(error, fallbackCode) {
  */
 export function unpackError(portable) {
   if (portable.code === "aborted") return new DOMException(portable.message, "AbortError");
-  return new KitError(portable.code, portable.message);
+  return new KitError(portable.code, portable.message, { param: portable.param });
 }
 
 /**

@@ -46,8 +46,9 @@ export async function loadPair(params, device, report, onLost) {
   const ort = await startRuntime(runtime.builds[build], runtimeUrl, wasmBinary, threads);
   const session = await openSession(ort, pair.backend, graph, files, report);
   // Only now, with the weights out of the way: a tokenizer takes its own megabytes to read.
-  const [tokenizersUrl, jinjaUrl] = [runtime.tokenizers, runtime.jinja].map((path) => new URL(path, runtimeUrl).href);
-  const context = await makeContext(manifest, files, tokenizersUrl, jinjaUrl);
+  const find = (/** @type {string} */ path) => new URL(path, runtimeUrl).href;
+  const urls = { jinjaUrl: find(runtime.jinja), grammarUrl: find(runtime.xgrammar) };
+  const context = await makeContext(manifest, files, find(runtime.tokenizers), urls);
   if (pair.backend === "webgpu") await session.watchDevice(onLost);
   const sessionMs = watch.lap();
 

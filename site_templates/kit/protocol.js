@@ -7,7 +7,7 @@
  * @typedef {"probe" | "start" | "run" | "golden" | "stats" | "generate"} Method
  * @typedef {{id: number, method: Method, params: unknown}} Request
  * @typedef {{id: number, method: "cancel"}} Cancel
- * @typedef {{start: import("./types.js").GenerationStart} | {text: string}} Piece
+ * @typedef {{start: import("./types.js").GenerationStart} | {text: string} | {preparing: true}} Piece
  *
  * @typedef {{kind: "result", id: number, result: unknown}} ResultMessage
  * @typedef {{kind: "error", id: number, error: import("./errors.js").PortableError}} ErrorMessage

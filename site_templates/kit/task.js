@@ -11,6 +11,7 @@
  * @property {import("@huggingface/tokenizers").Tokenizer} [tokenizer]
  * @property {any} [tokenizerConfig]
  * @property {string} [jinjaUrl]
+ * @property {string} [grammarUrl]
  *
  * @typedef {object} PlainTask
  * @property {(input: any, context: TaskContext) => Tensors} encode
@@ -53,16 +54,16 @@ export function findTask(name) {
  * @param {Manifest} manifest
  * @param {Map<string, Uint8Array>} assets  by name
  * @param {string} tokenizersUrl
- * @param {string} [jinjaUrl]
+ * @param {{jinjaUrl?: string, grammarUrl?: string}} [urls]
  * @returns {Promise<TaskContext>}
  */
-export async function makeContext(manifest, assets, tokenizersUrl, jinjaUrl) {
+export async function makeContext(manifest, assets, tokenizersUrl, urls = {}) {
   const tokenizerJson = readJson(assets.get("tokenizer.json"));
-  if (!tokenizerJson) return { manifest, jinjaUrl };
+  if (!tokenizerJson) return { manifest, ...urls };
   const tokenizerConfig = readJson(assets.get("tokenizer_config.json")) ?? {};
   /** @type {typeof import("@huggingface/tokenizers")} */
   const { Tokenizer } = await import(tokenizersUrl);
-  return { manifest, tokenizer: new Tokenizer(tokenizerJson, tokenizerConfig), tokenizerConfig, jinjaUrl };
+  return { manifest, tokenizer: new Tokenizer(tokenizerJson, tokenizerConfig), tokenizerConfig, ...urls };
 }
 
 /**

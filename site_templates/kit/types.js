@@ -60,7 +60,7 @@
  *
  * @typedef {"jspi" | "asyncify" | "wasm"} BuildName
  * @typedef {{module: string, glue: string, wasm: File}} RuntimeBuild
- * @typedef {{onnxruntime_web: string, builds: Record<BuildName, RuntimeBuild>, tokenizers: string, jinja: string}} Runtime
+ * @typedef {{onnxruntime_web: string, builds: Record<BuildName, RuntimeBuild>, tokenizers: string, jinja: string, xgrammar: string}} Runtime
  *
  * @typedef {{vendor: string, architecture: string, description: string, software: boolean}} Adapter
  *
@@ -109,11 +109,14 @@
  *
  * @typedef {{role: "system" | "user" | "assistant", content: string}} ChatMessage
  *
+ * @typedef {{type: "json_object"} | {type: "json_schema", schema: Record<string, any>}} AnswerFormat
+ *
  * @typedef {object} GenerationRequest  what the page sends to the worker
  * @property {ChatMessage[]} messages
  * @property {Partial<import("./generation/sampler.js").Sampling>} sampling  what is left out comes from the model's defaults
  * @property {string[]} stop
  * @property {number | null} maxTokens
+ * @property {AnswerFormat | null} [format]  what the answer is held to
  *
  * @typedef {{promptTokens: number, cachedTokens: number}} GenerationStart
  *

@@ -100,6 +100,7 @@ async function generate(request, id) {
   try {
     return await loadedModel().generate(request, {
       onAlive: () => send({ kind: "pulse" }),
+      onPreparing: () => send({ kind: "piece", id, piece: { preparing: true } }),
       onStart: (start) => send({ kind: "piece", id, piece: { start } }),
       onText: (text) => send({ kind: "piece", id, piece: { text } }),
       signal: controller.signal,

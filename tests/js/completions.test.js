@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { inspect } from "node:util";
 
 import { Completions } from "../../site_templates/kit/chat/completions.js";
 import { readRequest } from "../../site_templates/kit/chat/request.js";
@@ -157,6 +158,10 @@ test("the messages: developer is system, parts of text are joined, an empty mess
   ]);
 });
 
+/** @type {any} */
+const circle = { type: "object" };
+circle.properties = { self: circle };
+
 /** @type {[any, string | null, string][]} what is given, the parameter at fault, OpenAI's code */
 const faults = [
   [{ messages: [] }, "messages", "bad_input"],
@@ -176,11 +181,16 @@ const faults = [
   [{ messages, temprature: 1 }, "temprature", "bad_input"],
   [{ messages, n: 2 }, "n", "unsupported"],
   [{ messages, logprobs: true }, "logprobs", "unsupported"],
-  [{ messages, response_format: { type: "json_schema" } }, "response_format", "unsupported"],
+  [{ messages, response_format: { type: "json_schema" } }, "response_format.json_schema.name", "bad_input"],
+  [{ messages, response_format: { type: "xml" } }, "response_format.type", "bad_input"],
+  [{ messages, response_format: { type: "json_schema", json_schema: { name: "a b", schema: {} } } }, "response_format.json_schema.name", "bad_input"],
+  [{ messages, response_format: { type: "json_schema", json_schema: { name: "a", schema: [] } } }, "response_format.json_schema.schema", "bad_input"],
+  [{ messages, response_format: { type: "json_schema", json_schema: { name: "a", schema: { description: "x".repeat(200_001) } } } }, "response_format.json_schema.schema", "bad_input"],
+  [{ messages, response_format: { type: "json_schema", json_schema: { name: "a", schema: circle } } }, "response_format.json_schema.schema", "bad_input"],
   [{ messages, tools: [{ type: "function" }] }, "tools", "unsupported"],
 ];
 for (const [given, param, code] of faults) {
-  test(`refused: ${JSON.stringify(given).slice(0, 90)}`, () => {
+  test(`refused: ${inspect(given, { breakLength: Infinity }).slice(0, 120)}`, () => {
     assert.throws(
       () => readRequest(given),
       (/** @type {any} */ { message, error }) => {

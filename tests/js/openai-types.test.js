@@ -34,8 +34,10 @@ test("what the official client sends is taken, and what it expects is given", as
     { role: "system", content: "Be brief." },
     { role: "user", content: [{ type: "text", text: "Hi" }] },
   ];
+  /** @type {NonStreamingParams["response_format"]} */
+  const response_format = { type: "json_schema", json_schema: { name: "n", schema: { type: "object" }, strict: true } };
   /** @type {NonStreamingParams} */
-  const plain = { model: "m", messages, temperature: 0, max_completion_tokens: 3, stop: ["a"], seed: 1 };
+  const plain = { model: "m", messages, temperature: 0, max_completion_tokens: 3, stop: ["a"], seed: 1, response_format };
   /** @type {StreamingParams} */
   const streaming = { ...plain, stream: true, stream_options: { include_usage: true } };
   /** @type {ChatCompletion} */

@@ -85,6 +85,7 @@ export class Completions {
     return new Promise((resolve, reject) => {
       /** @param {import("../protocol.js").Piece} piece */
       const onPiece = (piece) => {
+        if ("preparing" in piece) return;
         if ("text" in piece) return stream.push(makeChunk(identity, { content: piece.text }));
         stream.push(makeChunk(identity, { role: "assistant", content: "" }));
         resolve(stream);

@@ -21,12 +21,23 @@
  * @property {string | readonly string[] | null} [stop]
  * @property {number | null} [max_tokens]
  * @property {number | null} [max_completion_tokens]
+ * @property {ResponseFormat | null} [response_format]  with `json_object` the answer is a JSON object, with `json_schema`
+ *   one that fits the schema, whatever the model: properties come in the schema's order, no others unless it says so
+ *   (additionalProperties), and what cannot be kept is refused by name. Cut short by its limit (finish_reason "length")
+ *   it may not parse
  * @property {AbortSignal} [signal]
+ *
+ * @typedef {object} JsonSchemaFormat
+ * @property {string} name
+ * @property {string} [description]
+ * @property {Record<string, unknown>} [schema]
+ * @property {boolean | null} [strict]  a schema is always kept to
+ * @typedef {{type: "text"} | {type: "json_object"} | {type: "json_schema", json_schema: JsonSchemaFormat}} ResponseFormat
  *
  * @typedef {{role: string, content?: string | readonly {type: string}[] | null}} MessageParam
  */
 
-import { KitError } from "../errors.js";
+import { KitError, describeError } from "../errors.js";
 
 /** @type {Record<string, [number, number, "whole" | "any"]>} */
 const ranges = {
@@ -41,24 +52,41 @@ const ranges = {
 };
 const lengths = ["max_tokens", "max_completion_tokens"];
 
+/** In characters of JSON. */
+const longestSchema = 200_000;
+
 /** What changes nothing here, and so may be there. */
 const ignored = new Set(
-  "model user metadata store service_tier safety_identifier prompt_cache_key prompt_cache_retention verbosity".split(" "),
+  "model user metadata store service_tier safety_identifier prompt_cache_key prompt_cache_retention verbosity".split(
+    " ",
+  ),
 );
 
 /** Values under which a parameter that is not supported asks for nothing. @type {Record<string, (value: any) => boolean>} */
 const harmless = {
   n: (value) => value === 1,
   logprobs: (value) => value === false,
-  response_format: (value) => value.type === "text",
   tools: (value) => Array.isArray(value) && !value.length,
   tool_choice: (value) => value === "none" || value === "auto",
   parallel_tool_calls: () => true,
   modalities: (value) => Array.isArray(value) && value.every((each) => each === "text"),
   logit_bias: (value) => !Object.keys(value).length,
 };
+/** What can be done instead. @type {Record<string, string>} */
+const advice = {
+  tools: " Describe the tools in the system message, and ask for the call with response_format and a json_schema.",
+};
 const unsupported = [...Object.keys(harmless), "top_logprobs", "functions", "function_call", "audio", "prediction"];
-const known = new Set([...Object.keys(ranges), ...lengths, "messages", "stream", "stream_options", "stop", "signal"]);
+const known = new Set([
+  ...Object.keys(ranges),
+  ...lengths,
+  "messages",
+  "stream",
+  "stream_options",
+  "stop",
+  "signal",
+  "response_format",
+]);
 
 /**
  * @param {CreateOptions} options
@@ -74,6 +102,7 @@ export function readRequest(options) {
     sampling: readSampling(options),
     stop: readStop(options.stop),
     maxTokens: longest ?? older ?? null,
+    format: readFormat(options.response_format ?? null),
   };
 }
 
@@ -85,9 +114,13 @@ function checkNames(options) {
     if (value === undefined || value === null || known.has(name) || ignored.has(name)) continue;
     if (!unsupported.includes(name)) throw bad(name, `There is no parameter "${name}".`);
     if (harmless[name]?.(value)) continue;
-    throw new KitError("unsupported", `This model's page does not support the parameter "${name}" as it is given.`, {
-      param: name,
-    });
+    throw new KitError(
+      "unsupported",
+      `This model's page does not support the parameter "${name}" as it is given.${advice[name] ?? ""}`,
+      {
+        param: name,
+      },
+    );
   }
 }
 
@@ -167,6 +200,51 @@ function readStop(stop) {
   const list = stop === undefined || stop === null ? [] : Array.isArray(stop) ? stop : [stop];
   if (list.every((each) => typeof each === "string" && each)) return list;
   throw bad("stop", "stop must be a text or a list of texts, none of them empty.");
+}
+
+/**
+ * @param {any} format
+ * @returns {GenerationRequest["format"]} null for plain text
+ */
+function readFormat(format) {
+  if (format === null || format?.type === "text") return null;
+  if (format?.type === "json_object") return { type: "json_object" };
+  if (format?.type !== "json_schema") {
+    throw bad(
+      "response_format.type",
+      `response_format.type must be text, json_object or json_schema, not ${describe(format?.type)}.`,
+    );
+  }
+  const given = format.json_schema;
+  if (typeof given?.name !== "string" || !/^[\w-]{1,64}$/.test(given.name)) {
+    throw bad(
+      "response_format.json_schema.name",
+      `response_format.json_schema.name must be 1 to 64 letters, digits, _ or -, not ${describe(given?.name)}.`,
+    );
+  }
+  if (given.schema === null || typeof given.schema !== "object" || Array.isArray(given.schema)) {
+    throw bad(
+      "response_format.json_schema.schema",
+      `response_format.json_schema.schema must be an object, not ${describe(given.schema)}.`,
+    );
+  }
+  return { type: "json_schema", schema: copySchema(given.schema, "response_format.json_schema.schema") };
+}
+
+/**
+ * @param {Record<string, unknown>} schema
+ * @param {string} param
+ * @returns {Record<string, unknown>} as JSON has it: what is sent to the worker is what the schema says
+ */
+function copySchema(schema, param) {
+  let text;
+  try {
+    text = JSON.stringify(schema);
+  } catch (error) {
+    throw bad(param, `${param} is not JSON: ${describeError(error)}`);
+  }
+  if (text.length <= longestSchema) return JSON.parse(text);
+  throw bad(param, `${param} has ${text.length} characters; at most ${longestSchema} can be compiled here.`);
 }
 
 /**

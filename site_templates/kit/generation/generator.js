@@ -8,11 +8,16 @@
  *
  * @typedef {object} Listener  what the worker passes on to the page
  * @property {() => void} onAlive
+ * @property {() => void} [onPreparing]  the prompt is made; a grammar may take a while to compile
  * @property {(start: GenerationStart) => void} onStart  the prompt fits, and is about to be read
  * @property {(text: string) => void} onText
  * @property {AbortSignal} signal
+ *
+ * @typedef {import("./grammar.js").Constraint} Constraint
+ * @typedef {(format: import("../types.js").AnswerFormat) => Promise<Constraint>} Constrain
  */
 
+import { KitError } from "../errors.js";
 import { Pace } from "./pace.js";
 import { Prompter } from "./prompter.js";
 import { Sampler, SamplerBuffers, plainSampling } from "./sampler.js";
@@ -25,9 +30,11 @@ export class Generator {
    * @param {import("./token-cache.js").TokenCache} cache
    * @param {Prompter} prompter
    * @param {GenerationSettings} settings
+   * @param {Constrain} [constrain]  begins an answer that keeps to a format
    */
-  constructor(cache, prompter, settings) {
+  constructor(cache, prompter, settings, constrain = refuseFormat) {
     this.cache = cache;
+    this.constrain = constrain;
     this.prompter = prompter;
     this.settings = settings;
     this.ends = new Set(settings.eos_token_ids);
@@ -42,9 +49,12 @@ export class Generator {
   async generate(request, listener) {
     const pace = new Pace();
     const prompt = this.prompter.makePrompt(request.messages, listener.onAlive);
+    if (request.format) listener.onPreparing?.();
+    const constraint = request.format ? await this.constrain(request.format) : null;
     const cachedTokens = this.cache.rollBack(prompt);
     listener.onStart({ promptTokens: prompt.length, cachedTokens });
-    const finishReason = await this.#speak(request, prompt, listener, pace);
+    const speaking = this.#speak(request, prompt, listener, pace, constraint);
+    const finishReason = await speaking.finally(() => constraint?.dispose());
     const { context_length: contextLength } = this.settings;
     return { finishReason, timings: { ...pace.read(), promptTokens: prompt.length, cachedTokens, contextLength } };
   }
@@ -54,9 +64,10 @@ export class Generator {
    * @param {number[]} prompt
    * @param {Listener} listener
    * @param {Pace} pace
+   * @param {Constraint | null} constraint
    * @returns {Promise<GenerationEnd["finishReason"]>}
    */
-  async #speak(request, prompt, { onText, signal }, pace) {
+  async #speak(request, prompt, { onText, signal }, pace, constraint) {
     const sampling = { ...plainSampling, ...this.settings.defaults, ...request.sampling };
     const sampler = new Sampler(sampling, prompt, this.buffers);
     const text = new TextStream(this.prompter.tokenBytes, new StopStrings(request.stop));
@@ -69,12 +80,16 @@ export class Generator {
     try {
       await checkAbort();
       let logits = await this.cache.read(prompt.slice(this.cache.ids.length), checkAbort);
+      await constraint?.look();
       for (;;) {
+        sampler.mask = constraint?.mask ?? null;
         const id = sampler.pick(logits);
         pace.count();
         if (this.ends.has(id)) return finish(text, onText, "stop");
         say(text.push(id), onText);
         if (text.stops.found) return "stop";
+        await constraint?.accept(id);
+        if (constraint?.ended) return finish(text, onText, "stop");
         if (pace.tokens >= limit) return finish(text, onText, "length");
         await checkAbort();
         logits = await this.cache.read([id]);
@@ -84,6 +99,11 @@ export class Generator {
       throw error;
     }
   }
+}
+
+/** @returns {Promise<never>} */
+async function refuseFormat() {
+  throw new KitError("unsupported", "This model has no grammar engine, so it cannot keep to a response_format.");
 }
 
 /**

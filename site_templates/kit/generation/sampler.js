@@ -54,6 +54,8 @@ export class Sampler {
     this.sampling = sampling;
     this.buffers = buffers;
     this.random = new Random(sampling.seed ?? drawSeed());
+    /** Which tokens can be picked: 32 a word, the lowest bit first; null for all. @type {Int32Array | null} */
+    this.mask = null;
     /** How often the answer has each token. @type {Map<number, number>} */
     this.counts = new Map();
     /** @type {Set<number>} */
@@ -61,10 +63,11 @@ export class Sampler {
   }
 
   /**
-   * @param {Float32Array} logits  of one position; changed in place by penalties
+   * @param {Float32Array} logits  of one position; changed in place by mask and penalties
    * @returns {number} a token id
    */
   pick(logits) {
+    if (this.mask) forbid(logits, this.mask);
     this.#penalize(logits);
     const best = findBest(logits);
     const id = this.sampling.temperature === 0 ? best : this.#draw(logits, logits[best]);
@@ -141,6 +144,14 @@ export class Sampler {
     }
     return last; // where rounding leaves a rest, the last one that can be chosen
   }
+}
+
+/**
+ * @param {Float32Array} logits
+ * @param {Int32Array} mask
+ */
+function forbid(logits, mask) {
+  for (let id = 0; id < logits.length; id++) if (!((mask[id >> 5] >>> (id & 31)) & 1)) logits[id] = -Infinity;
 }
 
 /**

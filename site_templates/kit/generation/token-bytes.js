@@ -25,6 +25,15 @@ function makeByteAlphabet() {
 }
 
 const byteAlphabet = makeByteAlphabet();
+const byteCharacters = [...byteAlphabet].sort(([, left], [, right]) => left - right).map(([character]) => character);
+
+/**
+ * @param {Uint8Array} bytes
+ * @returns {string} a character of the alphabet for each
+ */
+export function encodeAlphabet(bytes) {
+  return Array.from(bytes, (byte) => byteCharacters[byte]).join("");
+}
 
 /** Bytes of tokens, and how many bytes a token has at most. */
 export class TokenBytes {

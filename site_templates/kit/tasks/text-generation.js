@@ -24,17 +24,37 @@ import { WasmDecoder } from "../generation/wasm-decoder.js";
  * @param {TaskContext} context
  * @returns {Promise<import("../task.js").Speaker>}
  */
-export async function open(session, { manifest, tokenizer, tokenizerConfig, jinjaUrl }) {
+export async function open(session, { manifest, tokenizer, tokenizerConfig, jinjaUrl, grammarUrl }) {
   const settings = readGenerationSettings(manifest);
   if (!tokenizer) throw new KitError("bad-manifest", "This model has no tokenizer.json and tokenizer_config.json.");
   /** @type {typeof import("@huggingface/jinja")} */
   const jinja = await import(/** @type {string} */ (jinjaUrl));
   const template = new ChatTemplate(jinja, settings.chat_template, readSpecialTokens(tokenizerConfig));
   const cache = await openCache(session, settings);
-  const generator = new Generator(cache, new Prompter(tokenizer, new TokenBytes(tokenizer), template, settings), settings);
+  const tokenBytes = new TokenBytes(tokenizer);
+  const constrain = makeConstrain(/** @type {string} */ (grammarUrl), tokenBytes, settings);
+  const generator = new Generator(cache, new Prompter(tokenizer, tokenBytes, template, settings), settings, constrain);
   return {
     run: (input) => scoreTokens(cache, checkScoreInput(input, settings)),
     generate: (request, listener) => generator.generate(request, listener),
+  };
+}
+
+/**
+ * The grammar engine is large and seldom asked for, so it is fetched when it is.
+ * @param {string} grammarUrl
+ * @param {TokenBytes} tokenBytes
+ * @param {import("../types.js").GenerationSettings} settings
+ * @returns {import("../generation/generator.js").Constrain}
+ */
+function makeConstrain(grammarUrl, tokenBytes, settings) {
+  /** @type {import("../generation/grammar.js").Grammars | null} */
+  let grammars = null;
+  return async (format) => {
+    const { Grammars, loadEngine, writeFormat } = await import("../generation/grammar.js");
+    const text = writeFormat(format);
+    grammars ??= new Grammars(await loadEngine(grammarUrl), tokenBytes, settings);
+    return grammars.start(text);
   };
 }
 

@@ -1,0 +1,384 @@
+/**
+ * From a JSON Schema to a grammar whose every text parses and validates. Where a schema allows more than a grammar can
+ * say, the grammar says less (only the properties that are listed, in their order); what it cannot keep is refused by
+ * name, never ignored.
+ *
+ * @typedef {Record<string, any>} Schema
+ */
+
+import { KitError } from "../errors.js";
+import { textFormats } from "./grammar-formats.js";
+import { countDecimals, isCoarse, listNumbers } from "./grammar-numbers.js";
+import { RuleBook, isPlain } from "./grammar-rules.js";
+import { writeList, writeLiteral, writeMap } from "./grammar-text.js";
+import { areDisjoint, comesToEnd, findRef, guessTypes, isCircular, isOfType, typeKeywords } from "./schema-facts.js";
+
+/** What tells people something, and says nothing about which values are right. */
+const annotations = new Set(
+  "title description default examples example $schema $id $comment $defs definitions deprecated readOnly writeOnly discriminator".split(
+    " ",
+  ),
+);
+
+/** A longer text has no state of its own in the engine for every character any more, and every token becomes slow. */
+const longestText = 100;
+const longestList = 100;
+const mostNodes = 2000;
+const deepest = 64;
+
+/** One grammar on its way. */
+class SchemaGrammar {
+  book = new RuleBook();
+  /** The rules of what `$ref` names. @type {Map<string, string>} */
+  #refs = new Map();
+  #nodes = 0;
+
+  /**
+   * @param {unknown} root
+   * @param {string} param  how the request calls it
+   */
+  constructor(root, param) {
+    this.root = root;
+    this.param = param;
+  }
+
+  /** @returns {string} the name of the rule of the whole */
+  write() {
+    return this.book.add("json", this.#visit(this.root, [], 0));
+  }
+
+  /**
+   * @param {unknown} schema
+   * @param {string[]} path
+   * @param {number} depth
+   * @returns {string} an expression: a name, or something in brackets
+   */
+  #visit(schema, path, depth) {
+    if (++this.#nodes > mostNodes) throw this.#refuse(path, `has more than ${mostNodes} parts`);
+    if (depth > deepest) throw this.#refuse(path, `is nested more than ${deepest} deep`);
+    if (schema === true) return "value";
+    if (schema === null || typeof schema !== "object" || Array.isArray(schema)) {
+      throw this.#refuse(path, `must be an object, not ${describe(schema)}`);
+    }
+    const given = /** @type {Schema} */ (schema);
+    const keywords = Object.keys(given).filter((key) => !annotations.has(key) && given[key] !== undefined);
+    if (!keywords.length) return "value";
+    const [combiner] = ["$ref", "const", "enum", "anyOf", "oneOf", "allOf"].filter((key) => keywords.includes(key));
+    if (!combiner) return this.#visitTypes(given, keywords, path, depth);
+    const beside = keywords.find((key) => key !== combiner && (key !== "type" || !/const|enum/.test(combiner)));
+    if (beside) throw this.#refuse(path, `has ${beside} beside ${combiner}, which is not supported`);
+    if (combiner === "$ref") return this.#visitRef(given.$ref, path, depth);
+    if (combiner === "const" || combiner === "enum") return this.#visitValues(given, path);
+    return this.#visitBranches(given, combiner, path, depth);
+  }
+
+  /**
+   * @param {unknown} ref
+   * @param {string[]} path
+   * @param {number} depth
+   * @returns {string}
+   */
+  #visitRef(ref, path, depth) {
+    const target = findRef(this.root, ref);
+    if (target === undefined)
+      throw this.#refuse([...path, "$ref"], `names ${describe(ref)}, which is not in this schema`);
+    const key = String(ref);
+    const known = this.#refs.get(key);
+    if (known) return known;
+    const given = { $ref: ref };
+    if (isCircular(this.root, given) || !comesToEnd(this.root, given)) {
+      throw this.#refuse(path, `leads back to itself without an end (${key})`);
+    }
+    const name = this.book.add("ref", "");
+    this.#refs.set(key, name);
+    this.book.rules.set(name, this.#visit(target, [key], depth + 1));
+    return name;
+  }
+
+  /**
+   * @param {Schema} schema
+   * @param {string[]} path
+   * @returns {string}
+   */
+  #visitValues(schema, path) {
+    const values = "const" in schema ? [schema.const] : schema.enum;
+    if (!Array.isArray(values) || !values.length)
+      throw this.#refuse([...path, "enum"], "must be a list that is not empty");
+    const types = schema.type === undefined ? null : [schema.type].flat();
+    const fitting = values.filter((value) => !types || types.some((type) => isOfType(value, type)));
+    if (!fitting.length) throw this.#refuse(path, `has no value of its type ${describe(schema.type)}`);
+    return this.book.addChoice(fitting.map((value) => [...JSON.stringify(value)]));
+  }
+
+  /**
+   * @param {Schema} schema
+   * @param {string} combiner
+   * @param {string[]} path
+   * @param {number} depth
+   * @returns {string}
+   */
+  #visitBranches(schema, combiner, path, depth) {
+    const branches = schema[combiner];
+    const here = [...path, combiner];
+    if (!Array.isArray(branches) || !branches.length) throw this.#refuse(here, "must be a list that is not empty");
+    if (combiner === "allOf" && branches.length > 1)
+      throw this.#refuse(here, "with more than one schema is not supported");
+    if (combiner === "oneOf" && !areDisjoint(branches.map((branch) => this.#resolve(branch)))) {
+      throw this.#refuse(here, "is supported only where a type or a required const tells the schemas apart; use anyOf");
+    }
+    const parts = branches.map((branch, index) => this.#visit(branch, [...here, String(index)], depth + 1));
+    return `(${parts.join(" | ")})`;
+  }
+
+  /**
+   * @param {any} schema
+   * @returns {any} what its $ref names, if it has one
+   */
+  #resolve(schema) {
+    return typeof schema?.$ref === "string" ? (findRef(this.root, schema.$ref) ?? schema) : schema;
+  }
+
+  /**
+   * @param {Schema} schema
+   * @param {string[]} keywords
+   * @param {string[]} path
+   * @param {number} depth
+   * @returns {string}
+   */
+  #visitTypes(schema, keywords, path, depth) {
+    const types = schema.type === undefined ? guessTypes(keywords) : [schema.type].flat();
+    for (const type of types) {
+      if (!Object.hasOwn(typeKeywords, type))
+        throw this.#refuse([...path, "type"], `is ${describe(type)}, which is not a type`);
+    }
+    const allowed = new Set(["type", ...types.flatMap((type) => typeKeywords[type])]);
+    const unknown = keywords.find((key) => !allowed.has(key));
+    if (unknown)
+      throw this.#refuse(
+        path,
+        `has the keyword ${unknown}, which is not supported ${types.length ? "here" : "without a type"}`,
+      );
+    const parts = types.map((type) => this.#visitType(type, schema, path, depth));
+    return parts.length === 1 ? parts[0] : `(${parts.join(" | ")})`;
+  }
+
+  /**
+   * @param {string} type
+   * @param {Schema} schema
+   * @param {string[]} path
+   * @param {number} depth
+   * @returns {string}
+   */
+  #visitType(type, schema, path, depth) {
+    if (type === "object") return this.#visitObject(schema, path, depth);
+    if (type === "array") return this.#visitArray(schema, path, depth);
+    if (type === "string") return this.#visitString(schema, path);
+    if (type === "number" || type === "integer") return this.#visitNumber(schema, type, path);
+    return type === "null" ? '"null"' : type;
+  }
+
+  /**
+   * @param {Schema} schema
+   * @param {"number" | "integer"} type
+   * @param {string[]} path
+   * @returns {string}
+   */
+  #visitNumber(schema, type, path) {
+    const limits = Object.fromEntries(
+      typeKeywords.number.filter((key) => schema[key] !== undefined).map((key) => [key, schema[key]]),
+    );
+    for (const [key, limit] of Object.entries(limits)) {
+      if (typeof limit !== "number" || !Number.isFinite(limit))
+        throw this.#refuse([...path, key], `must be a number, not ${describe(limit)}`);
+      if (!isCoarse(limit))
+        throw this.#refuse([...path, key], `has ${countDecimals(limit)} decimals, which are too many`);
+    }
+    if (!Object.keys(limits).length) return type;
+    const numbers = listNumbers(limits, type === "integer");
+    if (!numbers.length) throw this.#refuse(path, "allows no number at all");
+    return this.book.addChoice(numbers);
+  }
+
+  /**
+   * @param {Schema} schema
+   * @param {string[]} path
+   * @returns {string}
+   */
+  #visitString(schema, path) {
+    if (schema.format !== undefined) return this.#visitFormat(schema, path);
+    const least = this.#readCount(schema, "minLength", path) ?? 0;
+    const most = this.#readCount(schema, "maxLength", path) ?? Infinity;
+    if (!least && most === Infinity) return "string";
+    if (least > most) throw this.#refuse(path, "allows no text at all");
+    const states = most === Infinity ? least : most;
+    if (states > longestText)
+      throw this.#refuse(path, `has a length of ${states}: texts can be measured up to ${longestText} characters`);
+    return `("\\"" ${this.book.addLength(least, most)})`;
+  }
+
+  /**
+   * @param {Schema} schema
+   * @param {string[]} path
+   * @returns {string}
+   */
+  #visitFormat({ format, minLength, maxLength }, path) {
+    if (!Object.hasOwn(textFormats, format)) {
+      throw this.#refuse(
+        [...path, "format"],
+        `is ${describe(format)}; supported are ${Object.keys(textFormats).join(", ")}`,
+      );
+    }
+    if (minLength !== undefined || maxLength !== undefined)
+      throw this.#refuse(path, "has a length beside format, which is not supported");
+    return `("\\"" ${textFormats[format].map((part) => this.book.addChoice(part)).join(" ")} "\\"")`;
+  }
+
+  /**
+   * @param {Schema} schema
+   * @param {string[]} path
+   * @param {number} depth
+   * @returns {string}
+   */
+  #visitArray(schema, path, depth) {
+    if (schema.uniqueItems) throw this.#refuse(path, "has the keyword uniqueItems, which is not supported");
+    const first = schema.prefixItems ?? [];
+    if (!Array.isArray(first)) throw this.#refuse([...path, "prefixItems"], "must be a list");
+    const least = this.#readCount(schema, "minItems", path) ?? 0;
+    const open = schema.items !== false && (schema.items !== undefined || !first.length);
+    const most = Math.min(this.#readCount(schema, "maxItems", path) ?? Infinity, open ? Infinity : first.length);
+    if (least > most) throw this.#refuse(path, "allows no list at all");
+    if (Math.max(least, most === Infinity ? 0 : most) > longestList) {
+      throw this.#refuse(path, `has more than ${longestList} items: longer lists cannot be counted`);
+    }
+    const fixed = first
+      .slice(0, most)
+      .map((item, index) => this.#visit(item, [...path, "prefixItems", String(index)], depth + 1));
+    const items = open ? this.#visit(schema.items ?? true, [...path, "items"], depth + 1) : "";
+    return this.book.add("array", writeList(fixed, items, Math.max(0, least - fixed.length), most - fixed.length));
+  }
+
+  /**
+   * @param {Schema} schema
+   * @param {string[]} path
+   * @param {number} depth
+   * @returns {string}
+   */
+  #visitObject(schema, path, depth) {
+    const { properties = {}, required = [], additionalProperties: extra = !schema.properties } = schema;
+    if (properties === null || typeof properties !== "object" || Array.isArray(properties)) {
+      throw this.#refuse([...path, "properties"], `must be an object, not ${describe(properties)}`);
+    }
+    if (!Array.isArray(required) || required.some((name) => typeof name !== "string")) {
+      throw this.#refuse([...path, "required"], "must be a list of names");
+    }
+    const unlisted = required.filter((name) => !Object.hasOwn(properties, name));
+    if (unlisted.length && extra === false)
+      throw this.#refuse([...path, "required"], `names ${describe(unlisted[0])}, which is not among the properties`);
+    const all = { ...properties, ...Object.fromEntries(unlisted.map((name) => [name, extra])) };
+    const names = Object.keys(all);
+    const pairs = names.map((name) => {
+      const value = this.#visit(all[name], [...path, "properties", name], depth + 1);
+      return { text: `${writeLiteral(`${JSON.stringify(name)}:`)} space ${value}`, needed: required.includes(name) };
+    });
+    const limits = this.#readPropertyLimits(schema, names.length, new Set(required).size, extra !== false, path);
+    const other =
+      extra === false ? null : this.#addOther(names, this.#visit(extra, [...path, "additionalProperties"], depth + 1));
+    if (!names.length) return this.book.add("object", writeMap(other, limits));
+    return this.book.add("object", `"{" ${this.#addPairs(pairs, other)} "}"`);
+  }
+
+  /**
+   * @param {Schema} schema
+   * @param {number} listed
+   * @param {number} needed
+   * @param {boolean} open  to other names
+   * @param {string[]} path
+   * @returns {{least: number, most: number}} what is left to see to, in an object without listed names
+   */
+  #readPropertyLimits(schema, listed, needed, open, path) {
+    const least = this.#readCount(schema, "minProperties", path) ?? 0;
+    const most = this.#readCount(schema, "maxProperties", path) ?? Infinity;
+    // Two properties may come to have the same name, so more than one cannot be asked for.
+    const reachable = least <= needed || (!listed && open && least === 1);
+    const kept = most === Infinity || (!open && most >= listed) || (!listed && most <= longestList);
+    if (least <= most && reachable && kept) return { least, most };
+    throw this.#refuse(path, `has ${reachable ? "maxProperties" : "minProperties"} that cannot be kept`);
+  }
+
+  /**
+   * @param {readonly {text: string, needed: boolean}[]} pairs  one or more
+   * @param {string | null} other  the rule of pairs that are not listed
+   * @returns {string} what stands between the braces
+   */
+  #addPairs(pairs, other) {
+    let tail = other ? `("," space ${other})*` : '""';
+    let head = other ? `(${other} ("," space ${other})*)?` : '""';
+    for (const { text, needed } of [...pairs].reverse()) {
+      const first = `${text} ${tail}`;
+      head = needed ? first : this.book.add("head", `${first} | ${head}`);
+      tail = this.book.add("tail", needed ? `"," space ${first}` : `"," space ${first} | ${tail}`);
+    }
+    return head;
+  }
+
+  /**
+   * @param {readonly string[]} names  that it must not have
+   * @param {string} value
+   * @returns {string} the rule of a pair
+   */
+  #addOther(names, value) {
+    const key = names.length
+      ? `"\\"" ${this.book.addOtherName(names.filter(isPlain).map((name) => [...name]))}`
+      : "string";
+    return this.book.add("other", `${key} ":" space ${value}`);
+  }
+
+  /**
+   * @param {Schema} schema
+   * @param {string} key
+   * @param {string[]} path
+   * @returns {number | null}
+   */
+  #readCount(schema, key, path) {
+    const count = schema[key] ?? null;
+    if (count === null || (Number.isInteger(count) && count >= 0)) return count;
+    throw this.#refuse([...path, key], `must be a whole number, not ${describe(count)}`);
+  }
+
+  /**
+   * @param {string[]} path
+   * @param {string} what
+   * @returns {KitError}
+   */
+  #refuse(path, what) {
+    const place = [this.param, ...path].join(".");
+    return new KitError("bad-input", `${place} ${what}.`, { param: this.param });
+  }
+}
+
+/**
+ * @param {unknown} schema
+ * @param {string} param  how the request calls it, such as response_format.json_schema.schema
+ * @returns {{rules: Map<string, string>, root: string}} the rules by name, and the name of the first
+ */
+export function makeSchemaRules(schema, param) {
+  const grammar = new SchemaGrammar(schema, param);
+  const root = grammar.write();
+  return { rules: grammar.book.rules, root };
+}
+
+/**
+ * @param {ReturnType<typeof makeSchemaRules>} grammar
+ * @returns {string} in the engine's notation
+ */
+export function printGrammar({ rules, root }) {
+  return [["root", root], ...rules].map(([name, body]) => `${name} ::= ${body}\n`).join("");
+}
+
+/**
+ * @param {unknown} value
+ * @returns {string} short
+ */
+function describe(value) {
+  return (JSON.stringify(value) ?? String(value)).slice(0, 80);
+}

@@ -1,0 +1,97 @@
+"""Answers that keep to a format, from a model that talks nonsense: its few thousand weights are seeded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+import webgpu_kit
+from browser.conftest import OpenPage, Serve
+from browser.test_chat_page import CREATE, HELLO, STREAM
+from browser.watched_page import WatchedPage, watch_page
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "maxLength": 6},
+        "age": {"type": "integer", "minimum": 18, "maximum": 99},
+        "mood": {"enum": ["glad", "sad", "é😀"]},
+        "points": {"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 1}, "maxItems": 2},
+    },
+    "required": ["name", "age", "mood"],
+    "additionalProperties": False,
+}
+FORMAT = {"type": "json_schema", "json_schema": {"name": "person", "strict": True, "schema": SCHEMA}}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    for module in ("torch", "transformers", "gguf", "onnxruntime_genai"):
+        pytest.importorskip(module)
+    from tiny_language_model import write_gguf
+
+    folder = tmp_path_factory.mktemp("structured")
+    source = write_gguf(folder / "tiny.gguf", {"token_embd": "Q8_0", "blk": "Q4_1"})
+    webgpu_kit.build(source, out=folder / "site", title="Tiny")
+    return folder / "site"
+
+
+@pytest.fixture(scope="module", params=["wasm", "webgpu"])
+def page(request: pytest.FixtureRequest, browser: Browser, serve: Serve, site: Path) -> Iterator[WatchedPage]:
+    with watch_page(browser, f"{serve(site)}/?backend={request.param}") as page:
+        page.wait_until_ready()
+        yield page
+
+
+def ask(page: WatchedPage, script: str = CREATE, **request: Any) -> Any:
+    return page.page.evaluate(script, {"messages": HELLO, "response_format": FORMAT, **request})
+
+
+def check_person(text: str) -> None:
+    person = json.loads(text)
+    assert list(person) in (["name", "age", "mood"], ["name", "age", "mood", "points"])
+    assert len(person["name"]) <= 6 and 18 <= person["age"] <= 99 and person["mood"] in ("glad", "sad", "é😀")
+    assert all(0 <= point <= 1 for point in person.get("points", [])) and len(person.get("points", [])) <= 2
+
+
+@pytest.mark.parametrize("temperature", [0, 1.5])
+def test_a_schema_is_kept_to(page: WatchedPage, temperature: float) -> None:
+    for seed in range(2):
+        choice = ask(page, temperature=temperature, seed=seed)["choices"][0]
+        check_person(choice["message"]["content"])
+        assert choice["finish_reason"] == "stop"
+
+
+def test_a_stream_of_it_joins_to_the_same(page: WatchedPage) -> None:
+    chunks = ask(page, STREAM, temperature=0)
+    text = "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks)
+    check_person(text)
+    assert text == ask(page, temperature=0)["choices"][0]["message"]["content"]
+
+
+def test_an_answer_without_a_format_is_free_again(page: WatchedPage) -> None:
+    free = ask(page, temperature=0, max_tokens=8, response_format=None)["choices"][0]["message"]["content"]
+    held = ask(page, temperature=0, max_tokens=8)["choices"][0]
+    assert not free.startswith("{") and held["message"]["content"].startswith("{")
+    assert held["finish_reason"] == "length"
+
+
+def test_a_schema_that_cannot_be_kept_is_refused_by_name_and_the_next_is_answered(page: WatchedPage) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "array", "uniqueItems": True}}}
+    format_ = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    assert "properties.a has the keyword uniqueItems" in ask(page, response_format=format_)["refused"]
+    check_person(ask(page, temperature=0)["choices"][0]["message"]["content"])
+
+
+def test_the_engine_is_fetched_only_when_it_is_asked_for(open_page: OpenPage, site: Path) -> None:
+    page = open_page(site, "?backend=wasm")
+    page.wait_until_ready()
+    ask(page, max_tokens=3, response_format=None)
+    assert not [url for url in page.requests if "grammar" in url]
+    ask(page, max_tokens=3)
+    assert [url for url in page.requests if url.endswith("/runtime/xgrammar.mjs")]
