@@ -9,6 +9,7 @@
 
 import { explainChoice } from "./candidates.js";
 import { Completions } from "./chat/completions.js";
+import { Embeddings } from "./embedding/embeddings.js";
 import { KitError, asSentence, describeError, isAbort } from "./errors.js";
 import { showStatus } from "./status.js";
 
@@ -39,6 +40,8 @@ export class Model {
     this.#startMs = startMs;
     /** As OpenAI's API has it: `chat.completions.create({ messages, stream })`. */
     this.chat = { completions: new Completions((...given) => this.#generate(...given), this.manifest.name) };
+    /** As OpenAI's API has it: `embeddings.create({ input })`. */
+    this.embeddings = new Embeddings((...given) => this.embed(...given), this.manifest);
     this.#announceReady();
   }
 
@@ -115,6 +118,27 @@ export class Model {
     const end = await this.#takeTurn((client) => client.generate(request, { onPiece, signal }), signal);
     this.#lastGeneration = end.timings;
     return end;
+  }
+
+  /**
+   * Embeddings of any number of inputs, in one array. An abort ends it after the batch at hand.
+   * @param {import("./types.js").EmbedRequest} request
+   * @param {{signal?: AbortSignal, onProgress?: (done: number, total: number) => void}} [options]
+   * @returns {Promise<import("./types.js").EmbedAnswer>}
+   */
+  async embed(request, { signal = new AbortController().signal, onProgress } = {}) {
+    /** @param {import("./protocol.js").Piece} piece */
+    const onPiece = (piece) => "done" in piece && onProgress?.(piece.done, piece.total);
+    return this.#takeTurn((client) => client.embed(request, { onPiece, signal }), signal);
+  }
+
+  /**
+   * How many tokens each text has for this model, without those that it puts around a text.
+   * @param {readonly string[]} texts
+   * @returns {Promise<Uint32Array>}
+   */
+  async countTokens(texts) {
+    return (await this.#ensureClient()).request("count", texts);
   }
 
   /**
