@@ -18,6 +18,7 @@ export class Model {
   #walk;
   #opened;
   #startMs;
+  #show;
   #readyMs = 0;
   #runsWaiting = 0;
   #disposed = false;
@@ -33,8 +34,10 @@ export class Model {
    * @param {import("./walk.js").Walk} walk
    * @param {Opened} opened
    * @param {number} startMs  when loading began
+   * @param {typeof showStatus} show  how the page is told of its state
    */
-  constructor(walk, opened, startMs) {
+  constructor(walk, opened, startMs, show = showStatus) {
+    this.#show = show;
     this.#walk = walk;
     this.#opened = opened;
     this.#startMs = startMs;
@@ -150,7 +153,7 @@ export class Model {
   async #takeTurn(work, signal) {
     signal?.throwIfAborted();
     this.#runsWaiting++;
-    showStatus("running");
+    this.#show("running");
     const turn = this.#queue.then(() => this.#workNow(work, signal));
     this.#queue = turn.catch(() => {}); // the caller gets the error; the queue goes on
     try {
@@ -225,7 +228,7 @@ export class Model {
     this.#readyMs = performance.now() - this.#startMs;
     const { downloadedBytes } = this.#opened.started;
     const bytes = { loadedBytes: downloadedBytes, totalBytes: downloadedBytes, bytesPerSecond: 0 };
-    showStatus(this.#runsWaiting ? "running" : "ready", {
+    this.#show(this.#runsWaiting ? "running" : "ready", {
       backend: this.backend,
       variant: this.variant,
       reason: this.reason,
@@ -240,7 +243,7 @@ export class Model {
   #finishRun(status, reason = this.reason) {
     this.#runsWaiting--;
     if (this.#disposed) return; // the attributes may belong to another model by now
-    showStatus(this.#runsWaiting ? "running" : status, { reason });
+    this.#show(this.#runsWaiting ? "running" : status, { reason });
   }
 }
 
