@@ -73,7 +73,7 @@ test("an input that is too long is cut where that is asked for, else refused by 
 test("an abort ends the work between two batches", async () => {
   const controller = new AbortController();
   const session = makeSession();
-  const inputs = Array.from({ length: 50 }, () => "x".repeat(19));
+  const inputs = Array.from({ length: 200 }, () => "x".repeat(19));
   const listener = { onProgress: () => controller.abort(), signal: controller.signal };
   await assert.rejects(embedInputs(session, context, { inputs, cut: false }, listener), { name: "AbortError" });
   assert.equal(session.shapes.length, 1);
