@@ -8,13 +8,14 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from webgpu_kit.manifest import Manifest
+from webgpu_kit.manifest import Manifest, SiteManifest
 from webgpu_kit.recipe import Recipe
 from webgpu_kit.report import BenchReport, CheckReport, DoctorReport
 
 SCHEMAS: dict[str, type[BaseModel]] = {
     "recipe": Recipe,
     "manifest": Manifest,
+    "site-manifest": SiteManifest,
     "check-report": CheckReport,
     "bench-report": BenchReport,
     "doctor-report": DoctorReport,
@@ -27,7 +28,8 @@ def write_schemas(folder: Path) -> None:
     for name, model in SCHEMAS.items():
         schema = model.model_json_schema(mode="validation" if name == "recipe" else "serialization")
         if name == "recipe":
-            schema["required"] = ["source"]  # a recipe without a name takes its folder's
+            del schema["required"]  # a recipe without a name takes its folder's
+            schema["anyOf"] = [{"required": ["source"]}, {"required": ["models"]}]
         (folder / f"{name}.schema.json").write_text(json.dumps(schema, indent=1) + "\n", encoding="utf-8")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import webgpu_kit.doctor.machine
 
 RESULTS = Path(__file__).parent / "results"
-BENCHMARKS = ("command_line", "minilm_build", "minilm_page", "smollm2_page")
+BENCHMARKS = ("command_line", "minilm_build", "minilm_page", "smollm2_page", "rag_page")
 
 
 def main() -> None:

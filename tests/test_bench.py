@@ -10,6 +10,7 @@ import pytest
 
 import webgpu_kit as wk
 from webgpu_kit import bench
+from webgpu_kit.artifacts import Bundle
 from webgpu_kit.bench import bench_site, native
 from webgpu_kit.bench.native import expand_weights, open_session, read_sample, time_native
 from webgpu_kit.errors import BundleError, CheckError
@@ -72,13 +73,14 @@ def test_the_report_comes_back_from_json(report: BenchReport) -> None:
 @pytest.mark.parametrize("name", ["fp16", "q8", "q4", "fp32"])
 def test_the_native_graph_is_the_right_one(site: Path, tmp_path: Path, name: str) -> None:
     manifest = read_manifest(site)
+    bundle = Bundle(site / "model", manifest)
     variant = next((variant for variant in manifest.variants if variant.name == name), None)
     if variant is None:
         pytest.skip(f"{name} was not shipped")
-    session = open_session(site, variant, tmp_path, threads=1)
+    session = open_session(bundle, variant, tmp_path, threads=1)
     names = [output.name for output in session.get_outputs()]
-    for sample in read_golden(site, manifest).samples:
-        outputs = dict(zip(names, session.run(None, read_sample(site, manifest, sample).feeds), strict=True))
+    for sample in read_golden(bundle).samples:
+        outputs = dict(zip(names, session.run(None, read_sample(bundle, sample).feeds), strict=True))
         parity = measure_parity(variant.parity.metric, [sample.outputs], [outputs], variant.parity.threshold)
         assert parity.value <= variant.parity.threshold
 
@@ -119,7 +121,8 @@ def test_expands_as_packing_does(bits: int, transpose: bool) -> None:
 
 def test_native_times_use_every_core(site: Path) -> None:
     manifest = read_manifest(site)
-    entry = time_native(site, manifest, manifest.variants[0], read_golden(site, manifest).samples[0])
+    bundle = Bundle(site / "model", manifest)
+    entry = time_native(bundle, manifest.variants[0], read_golden(bundle).samples[0])
     assert entry.threads == os.cpu_count()
     assert 0 < entry.fastest_ms <= entry.median_ms
 
@@ -127,7 +130,8 @@ def test_native_times_use_every_core(site: Path) -> None:
 def test_text_without_a_tokenizer_is_a_reason(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     manifest = read_manifest(site)
-    entry = time_native(site, manifest, manifest.variants[0], RecordedSample({"text": ["hello"]}, {}))
+    bundle = Bundle(site / "model", manifest)
+    entry = time_native(bundle, manifest.variants[0], RecordedSample({"text": ["hello"]}, {}))
     assert entry.median_ms is None
     assert "webgpu-kit[export]" in entry.reason
 
@@ -137,7 +141,7 @@ def test_a_missing_chunk_is_named(site: Path, tmp_path: Path) -> None:
     file = manifest.variants[0].files[0]
     (tmp_path / "model").mkdir()
     with pytest.raises(CheckError, match=Path(file.chunks[0].path).name):
-        native.read_content(tmp_path, file)
+        native.read_content(tmp_path / "model", file)
 
 
 def test_what_is_not_there_is_a_clear_error(site: Path, tmp_path: Path) -> None:

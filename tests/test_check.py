@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import webgpu_kit as wk
+from webgpu_kit.artifacts import Bundle
 from webgpu_kit.browser.patience import Patience
 from webgpu_kit.check import _name_screenshot, check_site, choose_pairs, explain_unfit
 from webgpu_kit.check.proof import Demand, explain_contradictions
@@ -277,15 +278,16 @@ def test_an_unfit_adapter_is_explained(site: Path) -> None:
 
 def test_an_altered_golden_is_refused(copy: Path) -> None:
     manifest = read_manifest(copy)
+    bundle = Bundle(copy / "model", manifest)
     path = copy / "model" / manifest.golden.path
     original = path.read_bytes()
-    assert len(read_golden(copy, manifest).samples) == manifest.golden.count
+    assert len(read_golden(bundle).samples) == manifest.golden.count
     path.write_bytes(original + b" ")
     with pytest.raises(CheckError, match="the manifest says"):
-        read_golden(copy, manifest)
+        read_golden(bundle)
     path.unlink()
     with pytest.raises(CheckError, match="cannot be read"):
-        read_golden(copy, manifest)
+        read_golden(bundle)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int64", "int8", "uint8", "bool", "float64"])

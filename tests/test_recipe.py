@@ -80,3 +80,22 @@ def test_command_line_settings_replace_the_recipes(tmp_path: Path) -> None:
     assert recipe.dtypes == ["q4"] and recipe.shown_title == "Zahlen"
     with pytest.raises(RecipeError, match="or change `dtypes`"):
         find_recipe("digits", models_folder(), {"dtypes": ["int8"]})
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('title = "x"\n', "there is neither a `source` nor"),
+        ('task = "rag"\n', "the task 'rag' takes [models] with `embed`, `chat`, there are none"),
+        ('task = "tensor"\n[models]\nembed = "minilm"\n', "[models] is for the tasks `rag`, not for 'tensor'"),
+        ('task = "rag"\n[models]\nsing = "x"\n', "[models] has `sing`, the task 'rag' takes `embed`, `chat`"),
+        (
+            'task = "rag"\ndtypes = ["q8"]\n[models]\nembed = "minilm"\nchat = "smollm2"\n',
+            "with [models], `dtypes` must stand in the recipe of the model concerned",
+        ),
+    ],
+)
+def test_models_fit_their_task(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(write_recipe(tmp_path, text))
+    assert problem in str(caught.value)

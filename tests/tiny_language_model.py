@@ -56,10 +56,10 @@ def make_weights(tied: bool) -> dict[str, np.ndarray[Any, Any]]:
 
 def write_gguf(path: Path, kinds: Kinds, *, tied: bool = True, **metadata: Any) -> Path:
     """Write the model; `kinds` maps parts of tensor names to types, norms are F32. `metadata` replace keys of
-    the tokenizer and of llama ('split', 'template', 'tokens', 'architecture', 'scaling'); None leaves a key out."""
+    the tokenizer and of llama (split, template, tokens, architecture, scaling, context); None leaves a key out."""
     chosen = {"architecture": "llama", "split": "smollm", "template": TEMPLATE, "tokens": vocabulary(), **metadata}
     writer = gguf.GGUFWriter(path, chosen["architecture"])
-    writer.add_context_length(CONTEXT)
+    writer.add_context_length(chosen.get("context", CONTEXT))
     writer.add_embedding_length(HIDDEN)
     writer.add_block_count(LAYERS)
     writer.add_feed_forward_length(FEED_FORWARD)

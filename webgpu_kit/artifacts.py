@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from webgpu_kit.manifest import Backend, Dtype, ExpandedDtype, Interface, Manifest, PackedKind, Parity
+from webgpu_kit.manifest import Backend, Dtype, ExpandedDtype, Interface, Manifest, PackedKind, Parity, SiteManifest
 
 if TYPE_CHECKING:
     import onnx
@@ -141,7 +141,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Bundle:
-    """The folder `model/` of a site, written."""
+    """A model in a site, written: the folder that its manifest stands in (`model/`, or `model/<name>/`)."""
 
     path: Path
     manifest: Manifest
@@ -149,7 +149,8 @@ class Bundle:
 
 @dataclass(frozen=True)
 class Site:
-    """The static folder: page, runtime, bundle."""
+    """The static folder: page, runtime, bundles. With one bundle `manifest` is that bundle's own."""
 
     path: Path
-    manifest: Manifest
+    manifest: Manifest | SiteManifest
+    bundles: tuple[Bundle, ...]

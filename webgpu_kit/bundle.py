@@ -17,11 +17,13 @@ from webgpu_kit.artifacts import Array, Bundle, Golden, Graph, PackedTensor, Sou
 from webgpu_kit.errors import BundleError
 from webgpu_kit.manifest import (
     BackendGraph,
+    BundleEntry,
     Chunk,
     Expansion,
     File,
     GoldenEntry,
     Manifest,
+    SiteManifest,
     SourceEntry,
     Span,
     Tools,
@@ -39,14 +41,27 @@ if TYPE_CHECKING:
 INLINE_BYTES = 1024  # smaller weights stay in the graph file: a reference costs as much
 ALIGNMENT = 64
 TEXT_SUFFIXES = (".json", ".txt")  # kept in the chunk's name, so that hosts compress it
+CHUNKS = "chunks"
 WEIGHTS, EXPANDED = "weights.bin", "expanded.bin"
 DTYPE_BYTES = {"float32": 4, "float16": 2, "uint8": 1}
 
 
-def write_bundle(source: Source, graph: Graph, variants: list[Variant], recipe: Recipe, task: str, out: Path) -> Bundle:
-    """Write `manifest.json`, the golden and all chunks into the new folder `out`. Raises BundleError."""
+def write_bundle(
+    source: Source,
+    graph: Graph,
+    variants: list[Variant],
+    recipe: Recipe,
+    task: str,
+    out: Path,
+    chunks: str = CHUNKS,
+) -> Bundle:
+    """Write `manifest.json`, the golden and all chunks into the new folder `out`. Raises BundleError.
+
+    `chunks` is their folder, from `out`: bundles of one site share it, and equal chunks are there once.
+    """
     try:
-        (out / "chunks").mkdir(parents=True)
+        out.mkdir(parents=True)
+        (out / chunks).mkdir(exist_ok=True)
         golden_text = json.dumps(_golden_to_json(graph.golden), ensure_ascii=False, separators=(",", ":")).encode()
         digest = hashlib.sha256(golden_text).hexdigest()
         golden = GoldenEntry(path=f"golden.{digest[:16]}.json", sha256=digest, count=len(graph.golden.samples))
@@ -59,8 +74,8 @@ def write_bundle(source: Source, graph: Graph, variants: list[Variant], recipe: 
             source=SourceEntry(uri=source.uri, revision=source.revision, sha256=source.sha256),
             tools=_read_tools(graph.exporter),
             interface=graph.interface,
-            variants=map_variants(partial(_write_variant, out=out), variants, graph),
-            assets=[write_file(name, content, out) for name, content in sorted(graph.assets.items())],
+            variants=map_variants(partial(_write_variant, out=out, chunks=chunks), variants, graph),
+            assets=[write_file(name, content, out, chunks) for name, content in sorted(graph.assets.items())],
             golden=golden,
             settings={**graph.settings, "page": TASKS[task].page_settings(graph.settings, recipe)},
         )
@@ -83,19 +98,39 @@ def _read_tools(exporter: str) -> Tools:
     )
 
 
-def write_file(name: str, content: bytes | memoryview, folder: Path) -> File:
-    """Write `content` as chunks under `folder`/chunks, once for equal content. Gives paths relative to `folder`."""
+def write_site_manifest(
+    bundles: Mapping[str, Bundle], recipe: Recipe, settings: Mapping[str, Any], out: Path
+) -> SiteManifest:
+    """Write the `manifest.json` of a site with several bundles, by role, into the folder `out` that they lie in."""
+    manifests = {role: bundle.manifest for role, bundle in bundles.items()}
+    whole = SiteManifest(
+        name=recipe.name,
+        title=recipe.shown_title,
+        task=recipe.task or "",
+        license=recipe.license or ", ".join(dict.fromkeys(manifest.license for manifest in manifests.values())),
+        bundles=[
+            BundleEntry(role=role, name=manifest.name, manifest=f"{manifest.name}/manifest.json")
+            for role, manifest in manifests.items()
+        ],
+        settings=dict(settings),
+    )
+    (out / "manifest.json").write_text(whole.model_dump_json(by_alias=True, indent=1), encoding="utf-8")
+    return whole
+
+
+def write_file(name: str, content: bytes | memoryview, folder: Path, chunks: str = CHUNKS) -> File:
+    """Write `content` as files in `folder`/`chunks`, once for equal content. Gives paths relative to `folder`."""
     suffix = Path(name).suffix if Path(name).suffix in TEXT_SUFFIXES else ".bin"
-    chunks = []
+    parts = []
     for start in range(0, max(len(content), 1), CHUNK_BYTES):
         part = content[start : start + CHUNK_BYTES]
         digest = hashlib.sha256(part).hexdigest()
-        path = folder / "chunks" / (digest[:16] + suffix)
+        path = folder / chunks / (digest[:16] + suffix)
         if not path.exists():
             path.write_bytes(part)
-        chunks.append(Chunk(path=f"chunks/{path.name}", bytes=len(part), sha256=digest))
-    whole = chunks[0].sha256 if len(chunks) == 1 else hashlib.sha256(content).hexdigest()
-    return File(name=name, bytes=len(content), sha256=whole, chunks=chunks)
+        parts.append(Chunk(path=f"{chunks}/{path.name}", bytes=len(part), sha256=digest))
+    whole = parts[0].sha256 if len(parts) == 1 else hashlib.sha256(content).hexdigest()
+    return File(name=name, bytes=len(content), sha256=whole, chunks=parts)
 
 
 class _Weights:
@@ -114,15 +149,15 @@ class _Weights:
         return self._places[key]
 
 
-def _write_variant(variant: Variant, out: Path) -> VariantEntry:
+def _write_variant(variant: Variant, out: Path, chunks: str) -> VariantEntry:
     weights, graphs, files = _Weights(), {}, {}
     shared = len({id(entry.model) for entry in variant.graphs.values()}) == 1
     for backend, entry in variant.graphs.items():
         name = "model.onnx" if shared else f"model.{backend}.onnx"
         model, graphs[backend] = _split_weights(entry, variant.packed, weights, name)
-        files[name] = write_file(name, model.SerializeToString(deterministic=True), out)
+        files[name] = write_file(name, model.SerializeToString(deterministic=True), out, chunks)
     if weights.content:
-        files[WEIGHTS] = write_file(WEIGHTS, memoryview(weights.content), out)
+        files[WEIGHTS] = write_file(WEIGHTS, memoryview(weights.content), out, chunks)
     weight_bytes = len(weights.content)
     graph_bytes = max(file.bytes for name, file in files.items() if name != WEIGHTS)
     return VariantEntry(

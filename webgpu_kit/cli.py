@@ -215,7 +215,9 @@ def models(as_json: bool) -> None:
     if as_json:
         _print_json(
             [
-                recipe.model_dump(mode="json", include={"name", "title", "task", "source", "license", "description"})
+                recipe.model_dump(
+                    mode="json", include={"name", "title", "task", "source", "models", "license", "description"}
+                )
                 for recipe in recipes
             ]
         )

@@ -8,14 +8,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from webgpu_kit.artifacts import Array, Tensors
+from webgpu_kit.artifacts import Array, Bundle, Tensors
 from webgpu_kit.errors import CheckError
-from webgpu_kit.manifest import MANIFEST_PATH, Manifest
 
 
 @dataclass(frozen=True)
@@ -34,12 +32,13 @@ class RecordedGolden:
     samples: tuple[RecordedSample, ...]
 
 
-def read_golden(site: Path, manifest: Manifest) -> RecordedGolden:
-    """Read the golden that `manifest` names, and see that it is the one the site was built with.
+def read_golden(bundle: Bundle) -> RecordedGolden:
+    """Read the golden that the bundle's manifest names, and see that it is the one the site was built with.
 
     Raises: CheckError if it is missing, altered or not readable.
     """
-    path = (site / MANIFEST_PATH).parent / manifest.golden.path
+    manifest = bundle.manifest
+    path = bundle.path / manifest.golden.path
     fix = "build the site again"
     try:
         content = path.read_bytes()

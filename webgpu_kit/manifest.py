@@ -5,6 +5,7 @@ Field names are promises to others (DESIGN.md section 6). All sizes are in bytes
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -184,18 +185,53 @@ class Manifest(_Part):
     settings: dict[str, Any]
 
 
-def read_manifest(site: Path) -> Manifest:
-    """Read and validate the manifest of the site in folder `site`. Raises BundleError."""
+class BundleEntry(_Part):
+    """One of a site's several bundles: what the page uses it for, and its manifest, relative to the file that says so.
+
+    The page at `/?model=<name>` loads this bundle alone.
+    """
+
+    role: str
+    name: str
+    manifest: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*/manifest\.json$")
+
+
+class SiteManifest(_Part):
+    """`model/manifest.json` of a site with several bundles. Each has a manifest of its own; they share chunks."""
+
+    schema_: int = Field(alias="schema", default=SCHEMA_VERSION)
+    name: str
+    title: str
+    task: str
+    license: str
+    bundles: list[BundleEntry] = Field(min_length=1)
+    settings: dict[str, Any]
+
+
+def read_site_manifest(site: Path) -> SiteManifest | None:
+    """The list of bundles of the site in folder `site`; None where it has only one. Raises BundleError."""
     path = site / MANIFEST_PATH
+    try:
+        found = json.loads(path.read_bytes())
+        return SiteManifest.model_validate(found) if "bundles" in found else None
+    except (OSError, TypeError, json.JSONDecodeError, UnicodeDecodeError):
+        return None  # `read_manifest` says what is wrong with it
+    except ValidationError as error:
+        raise _describe_invalid(path, error) from error
+
+
+def read_manifest(site: Path, where: str = MANIFEST_PATH) -> Manifest:
+    """Read and validate the manifest at `where` in the site in folder `site`. Raises BundleError."""
+    path = site / where
     if not path.is_file():
-        raise BundleError(
-            f"{site}: not a site, it has no {MANIFEST_PATH}.", fix="webgpu-kit build MODEL --out " + str(site)
-        )
+        raise BundleError(f"{site}: not a site, it has no {where}.", fix="webgpu-kit build MODEL --out " + str(site))
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise BundleError(
-            f"{path}: not a valid manifest: {place}: {first['msg']}.", fix="build the site again"
-        ) from error
+        raise _describe_invalid(path, error) from error
+
+
+def _describe_invalid(path: Path, error: ValidationError) -> BundleError:
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return BundleError(f"{path}: not a valid manifest: {place}: {first['msg']}.", fix="build the site again")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from webgpu_kit.artifacts import Graph, Progress, Site, Source, Variant
-from webgpu_kit.bundle import write_bundle
-from webgpu_kit.errors import QuantizeError
+from webgpu_kit.artifacts import Bundle, Graph, Progress, Site, Source, Variant
+from webgpu_kit.bundle import CHUNKS, write_bundle, write_site_manifest
+from webgpu_kit.errors import QuantizeError, RecipeError
 from webgpu_kit.export import decide_task, export_graph
 from webgpu_kit.graph import prepare_graph
 from webgpu_kit.manifest import Dtype, Parity
@@ -17,10 +17,10 @@ from webgpu_kit.parallel import map_variants
 from webgpu_kit.quantize import quantize_graph
 from webgpu_kit.quantize.exact import keep_packed
 from webgpu_kit.quantize.search import Bench
-from webgpu_kit.recipe import Recipe, find_recipe, validate_recipe
+from webgpu_kit.recipe import MODEL_ROLES, Recipe, find_recipe, validate_recipe
 from webgpu_kit.site import check_target, render_site, staging_folder
 from webgpu_kit.source import fetch_source
-from webgpu_kit.tasks import TASKS
+from webgpu_kit.tasks import PAGE_SETTINGS, TASKS
 from webgpu_kit.vendor import find_runtime, models_folder
 
 
@@ -55,19 +55,71 @@ def build_recipe(recipe: Recipe, out: Path, progress: Progress, source: Source |
     """The walk itself. Everything is checked before the first byte is written; `out` changes in the last step."""
     check_target(out)
     find_runtime()
+    if recipe.models:
+        return _build_several(recipe, out, progress)
+    model = _make_model(recipe, progress, source)
+    with staging_folder(out) as staging:
+        bundle = model.write(staging / "model", CHUNKS)
+        progress("writing the site")
+        site = render_site(bundle.manifest, [bundle], recipe, staging, out)
+    return Build(site=site, rejected=model.rejected)
+
+
+@dataclass(frozen=True)
+class _Model:
+    """A model with its variants, ready to be written as a bundle."""
+
+    write: Callable[[Path, str], Bundle]
+    rejected: dict[str, str]
+
+
+def _make_model(recipe: Recipe, progress: Progress, source: Source | None = None, task: str = "") -> _Model:
+    """Everything up to the bundle. With `task`, a model for anything else is refused."""
     if source is None:
         progress(f"fetching {recipe.source}")
         source = fetch_source(recipe.source, base=recipe.folder, sha256=recipe.sha256, progress=progress)
-    task = decide_task(source, recipe).name
+    name = decide_task(source, recipe).name
+    if task and name != task:
+        raise RecipeError(f"{recipe.where}: is a model for {name}, {task} is needed.", fix="name another in [models]")
     graph = export_graph(source, recipe, progress)
-    graph = prepare_graph(graph, task, progress)
-    variants, rejected = _make_variants(graph, recipe, task, progress)
-    with staging_folder(out) as staging:
+    graph = prepare_graph(graph, name, progress)
+    variants, rejected = _make_variants(graph, recipe, name, progress)
+
+    def write(folder: Path, chunks: str) -> Bundle:
         progress("writing the bundle")
-        bundle = write_bundle(source, graph, variants, recipe, task, staging / "model")
+        return write_bundle(source, graph, variants, recipe, name, folder, chunks)
+
+    return _Model(write, rejected)
+
+
+def _build_several(recipe: Recipe, out: Path, progress: Progress) -> Build:
+    """A site of several bundles, each in a folder of its own, with their chunks in one that they share."""
+    parts = _find_parts(recipe)
+    bundles: dict[str, Bundle] = {}
+    rejected: dict[str, str] = {}
+    with staging_folder(out) as staging:
+        for role, part in parts.items():
+            progress(f"{part.name}, to {role} with")
+            model = _make_model(part, progress, task=MODEL_ROLES[recipe.task or ""][role])
+            bundles[role] = model.write(staging / "model" / part.name, f"../{CHUNKS}")
+            rejected |= {f"{part.name} {dtype}": reason for dtype, reason in model.rejected.items()}
         progress("writing the site")
-        site = render_site(bundle, recipe, staging, out)
+        settings = {"page": PAGE_SETTINGS[recipe.task or ""](recipe, bundles)}
+        manifest = write_site_manifest(bundles, recipe, settings, staging / "model")
+        site = render_site(manifest, bundles.values(), recipe, staging, out)
     return Build(site=site, rejected=rejected)
+
+
+def _find_parts(recipe: Recipe) -> dict[str, Recipe]:
+    """The recipe of each model, by role, all found before any work starts. Raises: RecipeError."""
+    parts = {}
+    for role, named in recipe.models.items():
+        beside = recipe.folder / named
+        parts[role] = find_recipe(str(beside) if beside.exists() else named, models_folder())
+    names = [part.name for part in parts.values()]
+    if len(set(names)) < len(names):
+        raise RecipeError(f"{recipe.where}: two of [models] are named {names[0]!r}.", fix="name one of them otherwise")
+    return parts
 
 
 def _make_variants(graph: Graph, recipe: Recipe, task: str, progress: Progress) -> tuple[list[Variant], dict[str, str]]:

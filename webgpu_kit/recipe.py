@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -23,9 +23,22 @@ else:
     import tomli as tomllib
 
 RECIPE_FILE = "recipe.toml"
-TaskName = Literal["image-classification", "feature-extraction", "text-generation", "tensor"]
+TaskName = Literal["image-classification", "feature-extraction", "text-generation", "tensor", "rag"]
 TASK_NAMES: tuple[str, ...] = get_args(TaskName)
 DTYPES: tuple[str, ...] = get_args(Dtype)
+# What the page of a task with several models uses each of them for, and the task that each must have.
+MODEL_ROLES: dict[str, dict[str, str]] = {"rag": {"embed": "feature-extraction", "chat": "text-generation"}}
+OF_ONE_MODEL = (
+    "source",
+    "dtypes",
+    "sha256",
+    "labels",
+    "labels_file",
+    "shapes",
+    "thresholds",
+    "agreement",
+    "preprocess",
+)
 
 
 def _check_choice(what: str, allowed: tuple[str, ...]) -> BeforeValidator:
@@ -100,10 +113,13 @@ class Recipe(_Table):
 
     `thresholds` are the largest errors, in the task's metric, and `agreement` the least top-1 agreements of a language
     model, that a variant is shipped with. `folder` is where relative paths start; `path` is the file it was read from.
+
+    A site of several models has `models` in place of `source`: what the page uses each for, and its recipe or source.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=80)
-    source: str
+    source: str = ""
+    models: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")], str] = Field(default_factory=dict)
     title: str = ""
     description: str = ""
     task: Annotated[TaskName | None, _check_choice("task", TASK_NAMES)] = None
@@ -123,6 +139,24 @@ class Recipe(_Table):
     folder: SkipJsonSchema[Path] = Field(default_factory=Path.cwd, exclude=True)
     path: SkipJsonSchema[Path | None] = Field(default=None, exclude=True)
 
+    @model_validator(mode="after")
+    def _check_models(self) -> Recipe:
+        roles = MODEL_ROLES.get(self.task or "")
+        if not self.models:
+            if roles:
+                raise ValueError(f"the task {self.task!r} takes [models] with {_join(roles)}, there are none")
+            if not self.source:
+                raise ValueError("there is neither a `source` nor [models]")
+            return self
+        if roles is None:
+            raise ValueError(f"[models] is for the tasks {_join(MODEL_ROLES)}, not for {self.task!r}")
+        if set(self.models) != set(roles):
+            raise ValueError(f"[models] has {_join(self.models)}, the task {self.task!r} takes {_join(roles)}")
+        own = [name for name in OF_ONE_MODEL if name in self.model_fields_set]
+        if own:
+            raise ValueError(f"with [models], {_join(own)} must stand in the recipe of the model concerned")
+        return self
+
     @property
     def shown_title(self) -> str:
         """The title, or the name when no title is given."""
@@ -131,7 +165,7 @@ class Recipe(_Table):
     @property
     def where(self) -> str:
         """What error messages call this recipe: its file, or its source."""
-        return str(self.path) if self.path else self.source
+        return str(self.path) if self.path else self.source or self.name
 
 
 def validate_recipe(values: Mapping[str, Any], where: str, fix: str = "webgpu-kit build --help") -> Recipe:
@@ -143,6 +177,10 @@ def validate_recipe(values: Mapping[str, Any], where: str, fix: str = "webgpu-ki
         head = f"{where}: " + (problems[0] if len(problems) == 1 else f"{len(problems)} problems.")
         body = "" if len(problems) == 1 else "".join(f"\n  - {problem}" for problem in problems)
         raise RecipeError(head + body, fix=fix) from error
+
+
+def _join(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _describe_problems(error: ValidationError) -> Iterator[str]:

@@ -10,12 +10,13 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 from webgpu_kit.artifacts import Bundle, Site
 from webgpu_kit.errors import BundleError
+from webgpu_kit.manifest import Manifest, SiteManifest
 from webgpu_kit.recipe import Recipe
 from webgpu_kit.tasks.image_classification import PHOTOS
 from webgpu_kit.vendor import find_runtime, templates_folder
@@ -31,6 +32,7 @@ DESCRIPTIONS = {
     "image-classification": "Show it a picture; a model in your browser says what it sees.",
     "feature-extraction": "Type sentences and see how close their meanings are, computed in your browser.",
     "text-generation": "Chat with a language model that runs in your own browser.",
+    "rag": "Find passages in your own files by meaning, and ask about them, all in your browser.",
     "tensor": "Give it numbers, run it, and look at what comes out, all in your browser.",
 }
 
@@ -84,10 +86,12 @@ def _is_alive(process: int) -> bool:
     return True
 
 
-def render_site(bundle: Bundle, recipe: Recipe, staging: Path, out: Path) -> Site:
-    """Put page and runtime beside the bundle in `staging`, then swap it in at `out`. Raises BundleError."""
+def render_site(
+    manifest: Manifest | SiteManifest, bundles: Iterable[Bundle], recipe: Recipe, staging: Path, out: Path
+) -> Site:
+    """Put page and runtime beside the bundles in `staging`, then swap it in at `out`. Raises BundleError."""
     try:
-        _copy_page(bundle, recipe, staging)
+        _copy_page(manifest, recipe, staging)
         _compress_texts(staging)
         _keep_foreign_files(out, staging)
         _write_marker(staging)
@@ -98,25 +102,25 @@ def render_site(bundle: Bundle, recipe: Recipe, staging: Path, out: Path) -> Sit
             f"{error.filename or out}: {error.strerror or error}.",
             fix="free some space, or give another folder with --out",
         ) from error
-    return Site(path=out, manifest=bundle.manifest)
+    moved = (Bundle(out / bundle.path.relative_to(staging), bundle.manifest) for bundle in bundles)
+    return Site(path=out, manifest=manifest, bundles=tuple(moved))
 
 
-def _copy_page(bundle: Bundle, recipe: Recipe, staging: Path) -> None:
-    templates, task = templates_folder(), bundle.manifest.task
+def _copy_page(manifest: Manifest | SiteManifest, recipe: Recipe, staging: Path) -> None:
+    templates, task = templates_folder(), manifest.task
     shutil.copytree(templates / "pages" / task, staging, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.jinja"))
     shutil.copytree(templates / "kit", staging / "kit")
     shutil.copytree(find_runtime(), staging / "runtime")
-    for sample in bundle.manifest.settings["page"].get("samples", []):
+    for sample in manifest.settings["page"].get("samples", []):
         folder = recipe.folder / recipe.page.samples if recipe.page.samples else PHOTOS
         (staging / "samples").mkdir(exist_ok=True)
         shutil.copyfile(folder / Path(sample["path"]).name, staging / sample["path"])
-    (staging / "index.html").write_text(_render_page(bundle, recipe, templates / "pages" / task), encoding="utf-8")
+    (staging / "index.html").write_text(_render_page(manifest, recipe, templates / "pages" / task), encoding="utf-8")
 
 
-def _render_page(bundle: Bundle, recipe: Recipe, folder: Path) -> str:
+def _render_page(manifest: Manifest | SiteManifest, recipe: Recipe, folder: Path) -> str:
     import jinja2
 
-    manifest = bundle.manifest
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
         autoescape=True,

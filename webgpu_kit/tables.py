@@ -14,7 +14,7 @@ from rich.table import Table
 from webgpu_kit.report.html import format_bytes, format_ms
 
 if TYPE_CHECKING:
-    from webgpu_kit.manifest import VariantEntry
+    from webgpu_kit.manifest import Manifest, VariantEntry
     from webgpu_kit.pipeline import Build
     from webgpu_kit.recipe import Recipe
     from webgpu_kit.report import BenchReport, BenchRow, CheckReport, DoctorReport, PairEntry, WorldEntry
@@ -41,21 +41,28 @@ def _table(*columns: str) -> Table:
 def print_build(build: Build) -> None:
     """The variants that were shipped, best first, and those that were not."""
     manifest = build.site.manifest
+    for bundle in build.site.bundles:
+        _print_bundle(bundle.manifest, len(build.site.bundles) > 1)
+    for dtype, reason in build.rejected.items():
+        _console.print(f"[yellow]{escape(dtype)} is not shipped[/]: {escape(reason)}")
+    _console.print(f"\n[green]{escape(manifest.title)}[/] is in [bold]{escape(str(build.site.path))}[/].")
+    suffix = "" if str(build.site.path) == "site" else f" {build.site.path}"
+    _console.print(f"Look at it: webgpu-kit serve{escape(suffix)}    Prove it: webgpu-kit check{escape(suffix)}")
+
+
+def _print_bundle(manifest: Manifest, is_one_of_several: bool) -> None:
     on_text = any(variant.parity.details for variant in manifest.variants)
     figures = ("KL on text", "top-1", "perplexity") if on_text else ()
-    table = _table("variant", "download", "parity", *figures, "method", "runs on", "needs")
+    table = _table(
+        manifest.name if is_one_of_several else "variant", "download", "parity", *figures, "method", "runs on", "needs"
+    )
     for variant in manifest.variants:
         table.add_row(*_describe_variant(variant, on_text=on_text))
     _console.print(table)
-    for dtype, reason in build.rejected.items():
-        _console.print(f"[yellow]{dtype} is not shipped[/]: {escape(reason)}")
     for backend, reason in manifest.settings.get("unsupported", {}).items():
         _console.print(f"[yellow]not on {backend}[/]: {escape(reason)}")
     for name, shape in manifest.settings.get("shapes", {}).items():
         _console.print(f"input {escape(name)}: shape {','.join(map(str, shape)) or 'scalar'} (change it with --shape)")
-    _console.print(f"\n[green]{escape(manifest.title)}[/] is in [bold]{escape(str(build.site.path))}[/].")
-    suffix = "" if str(build.site.path) == "site" else f" {build.site.path}"
-    _console.print(f"Look at it: webgpu-kit serve{escape(suffix)}    Prove it: webgpu-kit check{escape(suffix)}")
 
 
 def _describe_variant(variant: VariantEntry, *, on_text: bool) -> tuple[str, ...]:
@@ -122,10 +129,10 @@ def print_bench(report: BenchReport) -> None:
 def _describe_bench_row(row: BenchRow) -> tuple[str, ...]:
     backend = row.backend + (" (software)" if row.software else "")
     if row.reason or row.cold is None or row.warm is None:
-        return (row.variant, backend, escape(row.reason), "", "", "", "", "")
+        return (f"{row.model} {row.variant}".lstrip(), backend, escape(row.reason), "", "", "", "", "")
     native = row.native.median_ms if row.native else None
     return (
-        row.variant,
+        f"{row.model} {row.variant}".lstrip(),
         backend,
         f"{format_bytes(row.cold.downloaded_bytes)}, {format_ms(row.cold.ready_ms)}",
         f"{format_bytes(row.warm.downloaded_bytes)}, {format_ms(row.warm.ready_ms)}",

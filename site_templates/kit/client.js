@@ -13,7 +13,11 @@ import { KitError, describeError, unpackError } from "./errors.js";
 import { Watchdog, quietLimitsMs } from "./watchdog.js";
 
 /** What a worker is doing, by what it was asked for. @type {Partial<Record<Method, string>>} */
-const activities = { run: "computing", generate: "preparing the prompt (its chat template, or very long text)" };
+const activities = {
+  run: "computing",
+  embed: "computing",
+  generate: "preparing the prompt (its chat template, or very long text)",
+};
 
 /** One worker, until it ends. */
 export class WorkerClient {
@@ -54,8 +58,28 @@ export class WorkerClient {
    * @param {{onPiece: (piece: Piece) => void, signal: AbortSignal}} options  an abort ends it after the next token
    * @returns {Promise<import("./types.js").GenerationEnd>}
    */
-  generate(params, { onPiece, signal }) {
-    const answer = this.#request("generate", params, { onPiece });
+  generate(params, options) {
+    return this.#requestInPieces("generate", params, options);
+  }
+
+  /**
+   * Embeddings: the pieces say how many inputs are done.
+   * @param {import("./types.js").EmbedRequest} params
+   * @param {{onPiece: (piece: Piece) => void, signal: AbortSignal}} options  an abort ends it after the batch at hand
+   * @returns {Promise<import("./types.js").EmbedAnswer>}
+   */
+  embed(params, options) {
+    return this.#requestInPieces("embed", params, options);
+  }
+
+  /**
+   * @param {Method} method
+   * @param {unknown} params
+   * @param {{onPiece: (piece: Piece) => void, signal: AbortSignal}} options
+   * @returns {Promise<any>}
+   */
+  #requestInPieces(method, params, { onPiece, signal }) {
+    const answer = this.#request(method, params, { onPiece });
     if (this.ended) return answer;
     const id = this.lastId;
     const cancel = () => this.ended || this.worker.postMessage({ id, method: "cancel" });

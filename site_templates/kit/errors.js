@@ -13,10 +13,13 @@
  *   bad-template   the model's chat template cannot be read, failed, or did not come to an end
  *   context-full   the conversation is longer than what the model can hold
  *   unsupported    a part of the OpenAI API that this kit does not have
+ *   other-model    an index was made with another model than the one that is loaded
+ *   storage-full   the browser has no room left to keep an index in
+ *   storage-blocked  the browser keeps nothing for this page
  *   worker         the worker died or stopped making progress
  *   disposed       the model was disposed of while something waited for it
  *
- * @typedef {"bad-manifest"|"no-candidate"|"download"|"session"|"self-test"|"bad-input"|"bad-template"|"context-full"|"unsupported"|"run"|"device-lost"|"worker"|"disposed"} ErrorCode
+ * @typedef {"bad-manifest"|"no-candidate"|"download"|"session"|"self-test"|"bad-input"|"bad-template"|"context-full"|"unsupported"|"other-model"|"storage-full"|"storage-blocked"|"run"|"device-lost"|"worker"|"disposed"} ErrorCode
  */
 
 /** Errors that the caller can mend. */

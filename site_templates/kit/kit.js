@@ -14,6 +14,7 @@
  * @property {string} [variant]  a name, or "auto"
  * @property {(progress: Progress) => void} [onProgress]
  * @property {AbortSignal} [signal]
+ * @property {boolean} [announce]  whether <html>'s attributes tell of this model; for one beside the page's first, false
  */
 
 import { listCandidates } from "./candidates.js";
@@ -40,11 +41,12 @@ const runtimeUrl = new URL("../runtime/", import.meta.url).href;
  */
 export async function load(manifestPath, options = {}) {
   const startMs = performance.now();
-  showStatus("loading", { backend: "", variant: "", reason: "" });
+  const show = options.announce === false ? () => {} : showStatus;
+  show("loading", { backend: "", variant: "", reason: "" });
   try {
-    return await openModel(new URL(manifestPath, document.baseURI).href, options, startMs);
+    return await openModel(new URL(manifestPath, document.baseURI).href, options, startMs, show);
   } catch (error) {
-    showStatus("failed", {
+    show("failed", {
       backend: "",
       variant: "",
       reason: options.signal?.aborted ? "Loading was cancelled." : describeError(error),
@@ -57,9 +59,10 @@ export async function load(manifestPath, options = {}) {
  * @param {string} manifestUrl
  * @param {LoadOptions} options
  * @param {number} startMs
+ * @param {typeof showStatus} show
  * @returns {Promise<Model>}
  */
-async function openModel(manifestUrl, options, startMs) {
+async function openModel(manifestUrl, options, startMs, show) {
   const { signal, onProgress = () => {} } = options;
   signal?.throwIfAborted();
   const choice = readChoice(options, new URLSearchParams(location.search));
@@ -75,7 +78,7 @@ async function openModel(manifestUrl, options, startMs) {
     ]);
     const plan = listCandidates(manifest, device, choice);
     const walk = new Walk({ manifest, manifestUrl, runtime, runtimeUrl }, device, plan, onProgress);
-    return new Model(walk, await walk.open({ client, signal }), startMs);
+    return new Model(walk, await walk.open({ client, signal }), startMs, show);
   } catch (error) {
     client.end(error);
     throw error;

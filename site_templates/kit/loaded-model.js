@@ -5,6 +5,7 @@
  * @typedef {import("./types.js").Golden} Golden
  */
 
+import { countTokens, embedInputs } from "./embedding/embedder.js";
 import { KitError } from "./errors.js";
 import { decodeGolden } from "./golden.js";
 
@@ -61,9 +62,32 @@ export class LoadedModel {
     return this.#findSpeaker().generate(request, listener);
   }
 
+  /**
+   * @param {import("./types.js").EmbedRequest} request
+   * @param {import("./embedding/embedder.js").EmbedListener} listener
+   * @returns {Promise<import("./types.js").EmbedAnswer>}
+   */
+  embed(request, listener) {
+    return embedInputs(this.session, this.#embedderContext(), request, listener);
+  }
+
+  /**
+   * @param {string[]} texts
+   * @returns {Uint32Array}
+   */
+  count(texts) {
+    return countTokens(this.#embedderContext(), texts);
+  }
+
   /** @returns {Golden} decoded anew each time, so that its buffers can be handed over */
   golden() {
     return decodeGolden(this.goldenJson);
+  }
+
+  /** @returns {import("./task.js").TaskContext} */
+  #embedderContext() {
+    if (this.context.manifest.task === "feature-extraction") return this.context;
+    throw new KitError("unsupported", `A model for ${this.context.manifest.task} gives no embeddings.`);
   }
 
   /** @returns {import("./task.js").Speaker} */

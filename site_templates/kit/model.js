@@ -9,6 +9,7 @@
 
 import { explainChoice } from "./candidates.js";
 import { Completions } from "./chat/completions.js";
+import { Embeddings } from "./embedding/embeddings.js";
 import { KitError, asSentence, describeError, isAbort } from "./errors.js";
 import { showStatus } from "./status.js";
 
@@ -17,6 +18,7 @@ export class Model {
   #walk;
   #opened;
   #startMs;
+  #show;
   #readyMs = 0;
   #runsWaiting = 0;
   #disposed = false;
@@ -32,13 +34,17 @@ export class Model {
    * @param {import("./walk.js").Walk} walk
    * @param {Opened} opened
    * @param {number} startMs  when loading began
+   * @param {typeof showStatus} show  how the page is told of its state
    */
-  constructor(walk, opened, startMs) {
+  constructor(walk, opened, startMs, show = showStatus) {
+    this.#show = show;
     this.#walk = walk;
     this.#opened = opened;
     this.#startMs = startMs;
     /** As OpenAI's API has it: `chat.completions.create({ messages, stream })`. */
     this.chat = { completions: new Completions((...given) => this.#generate(...given), this.manifest.name) };
+    /** As OpenAI's API has it: `embeddings.create({ input })`. */
+    this.embeddings = new Embeddings((...given) => this.embed(...given), this.manifest);
     this.#announceReady();
   }
 
@@ -118,6 +124,27 @@ export class Model {
   }
 
   /**
+   * Embeddings of any number of inputs, in one array. An abort ends it after the batch at hand.
+   * @param {import("./types.js").EmbedRequest} request
+   * @param {{signal?: AbortSignal, onProgress?: (done: number, total: number) => void}} [options]
+   * @returns {Promise<import("./types.js").EmbedAnswer>}
+   */
+  async embed(request, { signal = new AbortController().signal, onProgress } = {}) {
+    /** @param {import("./protocol.js").Piece} piece */
+    const onPiece = (piece) => "done" in piece && onProgress?.(piece.done, piece.total);
+    return this.#takeTurn((client) => client.embed(request, { onPiece, signal }), signal);
+  }
+
+  /**
+   * How many tokens each text has for this model, without those that it puts around a text.
+   * @param {readonly string[]} texts
+   * @returns {Promise<Uint32Array>}
+   */
+  async countTokens(texts) {
+    return (await this.#ensureClient()).request("count", texts);
+  }
+
+  /**
    * @template T
    * @param {(client: import("./client.js").WorkerClient) => Promise<T>} work
    * @param {AbortSignal} [signal]
@@ -126,7 +153,7 @@ export class Model {
   async #takeTurn(work, signal) {
     signal?.throwIfAborted();
     this.#runsWaiting++;
-    showStatus("running");
+    this.#show("running");
     const turn = this.#queue.then(() => this.#workNow(work, signal));
     this.#queue = turn.catch(() => {}); // the caller gets the error; the queue goes on
     try {
@@ -201,7 +228,7 @@ export class Model {
     this.#readyMs = performance.now() - this.#startMs;
     const { downloadedBytes } = this.#opened.started;
     const bytes = { loadedBytes: downloadedBytes, totalBytes: downloadedBytes, bytesPerSecond: 0 };
-    showStatus(this.#runsWaiting ? "running" : "ready", {
+    this.#show(this.#runsWaiting ? "running" : "ready", {
       backend: this.backend,
       variant: this.variant,
       reason: this.reason,
@@ -216,7 +243,7 @@ export class Model {
   #finishRun(status, reason = this.reason) {
     this.#runsWaiting--;
     if (this.#disposed) return; // the attributes may belong to another model by now
-    showStatus(this.#runsWaiting ? "running" : status, { reason });
+    this.#show(this.#runsWaiting ? "running" : status, { reason });
   }
 }
 

@@ -4,10 +4,11 @@
  * bit) and lost (the browser took the GPU away). `cancel` names the request that is to end early; it has no answer of
  * its own.
  *
- * @typedef {"probe" | "start" | "run" | "golden" | "stats" | "generate"} Method
+ * @typedef {"probe" | "start" | "run" | "golden" | "stats" | "generate" | "embed" | "count"} Method
  * @typedef {{id: number, method: Method, params: unknown}} Request
  * @typedef {{id: number, method: "cancel"}} Cancel
- * @typedef {{start: import("./types.js").GenerationStart} | {text: string} | {preparing: true}} Piece
+ * @typedef {{done: number, total: number}} Count
+ * @typedef {{start: import("./types.js").GenerationStart} | {text: string} | {preparing: true} | Count} Piece
  *
  * @typedef {{kind: "result", id: number, result: unknown}} ResultMessage
  * @typedef {{kind: "error", id: number, error: import("./errors.js").PortableError}} ErrorMessage

@@ -130,6 +130,16 @@
  *
  * @typedef {{finishReason: "stop" | "length" | "aborted", timings: GenerationTimings}} GenerationEnd
  *
+ * @typedef {object} EmbedRequest
+ * @property {readonly (string | number[])[]} inputs  texts, or token ids with the special ones
+ * @property {boolean} cut  whether texts longer than the model reads are cut; else they are refused
+ *
+ * @typedef {object} EmbedAnswer
+ * @property {Float32Array<ArrayBuffer>} embeddings  a row of `dimensions` for each input, one after the other
+ * @property {number} dimensions
+ * @property {Uint32Array} tokenCounts  of each input, special tokens included
+ * @property {number} timeMs
+ *
  * @typedef {object} StartParams  what the worker needs to load one pair
  * @property {Manifest} manifest
  * @property {string} manifestUrl

@@ -94,21 +94,49 @@ const running = new Map();
  * @param {number} id
  * @returns {Promise<import("./types.js").GenerationEnd>}
  */
-async function generate(request, id) {
-  const controller = new AbortController();
-  running.set(id, controller);
-  try {
-    return await loadedModel().generate(request, {
+function generate(request, id) {
+  return untilCancelled(id, (signal) =>
+    loadedModel().generate(request, {
       onAlive: () => send({ kind: "pulse" }),
       onPreparing: () => send({ kind: "piece", id, piece: { preparing: true } }),
       onStart: (start) => send({ kind: "piece", id, piece: { start } }),
       onText: (text) => send({ kind: "piece", id, piece: { text } }),
-      signal: controller.signal,
-    });
+      signal,
+    }),
+  );
+}
+
+/**
+ * @param {import("./types.js").EmbedRequest} request
+ * @param {number} id
+ * @returns {Promise<import("./types.js").EmbedAnswer>}
+ */
+function embed(request, id) {
+  return untilCancelled(id, (signal) => {
+    const onProgress = (/** @type {number} */ done, /** @type {number} */ total) =>
+      send({ kind: "piece", id, piece: { done, total } });
+    return loadedModel().embed(request, { onProgress, signal });
+  });
+}
+
+/**
+ * @template T
+ * @param {number} id
+ * @param {(signal: AbortSignal) => Promise<T>} work
+ * @returns {Promise<T>}
+ */
+async function untilCancelled(id, work) {
+  const controller = new AbortController();
+  running.set(id, controller);
+  try {
+    return await work(controller.signal);
   } finally {
     running.delete(id);
   }
 }
+
+/** Whose errors are those of a computation. @type {Set<import("./protocol.js").Method>} */
+const workMethods = new Set(["run", "generate", "embed", "count"]);
 
 /** @type {Record<import("./protocol.js").Method, (params: any, id: number) => unknown>} */
 const methods = {
@@ -118,6 +146,8 @@ const methods = {
   golden: () => loadedModel().golden(),
   stats: () => stats,
   generate,
+  embed,
+  count: (texts) => loadedModel().count(texts),
 };
 
 /**
@@ -128,7 +158,7 @@ async function answer({ id, method, params }) {
     const result = await methods[method](params, id);
     send({ kind: "result", id, result }, collectBuffers(result));
   } catch (error) {
-    send({ kind: "error", id, error: packError(error, method === "run" || method === "generate" ? "run" : "session") });
+    send({ kind: "error", id, error: packError(error, workMethods.has(method) ? "run" : "session") });
   }
 }
 

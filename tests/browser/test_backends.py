@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, BrowserContext
 
 from browser.conftest import OpenPage, launch_beside
 from browser.watched_page import WatchedPage, prepend_to_worker
+from webgpu_kit.artifacts import Bundle
 from webgpu_kit.golden_file import read_golden
 from webgpu_kit.manifest import read_manifest
 from webgpu_kit.parity import measure_parity
@@ -25,7 +26,7 @@ def check_golden(page: WatchedPage, site: Path) -> None:
     """Every golden sample, against the variant's own threshold."""
     manifest = read_manifest(site)
     parity = next(entry for entry in manifest.variants if entry.name == page.facts()["variant"]).parity
-    expected = [sample.outputs for sample in read_golden(site, manifest).samples]
+    expected = [sample.outputs for sample in read_golden(Bundle(site / "model", manifest)).samples]
     assert len(expected) >= 8
     measured = measure_parity(parity.metric, expected, page.run_golden(), parity.threshold)
     assert measured.value <= parity.threshold

@@ -10,7 +10,7 @@ import pytest
 
 from browser import models
 from browser.conftest import OpenPage
-from webgpu_kit.artifacts import Tensors
+from webgpu_kit.artifacts import Bundle, Tensors
 from webgpu_kit.bench.native import open_session
 from webgpu_kit.golden_file import read_golden
 from webgpu_kit.manifest import read_manifest
@@ -44,7 +44,7 @@ def test_every_variant_gives_the_numbers_of_native_onnxruntime(
     assert (facts["backend"], facts["variant"]) == (backend, dtype)
 
     # The original model, on the inputs it was measured with and on others.
-    golden = [sample.outputs for sample in read_golden(weights_site, manifest).samples]
+    golden = [sample.outputs for sample in read_golden(Bundle(weights_site / "model", manifest)).samples]
     measured = measure_parity("relative_error", golden, page.run_golden(), entry.parity.threshold)
     assert measured.value <= entry.parity.threshold
     assert measured.value == pytest.approx(entry.parity.value, rel=0.02, abs=GPU_ROUNDING)
@@ -55,7 +55,7 @@ def test_every_variant_gives_the_numbers_of_native_onnxruntime(
     assert measure_parity("relative_error", expected, answers, 0).value <= entry.parity.threshold
 
     # The same packed weights, unpacked here.
-    packed = open_session(weights_site, entry, tmp_path, threads=1)
+    packed = open_session(Bundle(weights_site / "model", manifest), entry, tmp_path, threads=1)
     same = [run_native(packed, each) for each in inputs]
     lost_digits = dtype in ("fp16", "q4f16") and backend == "webgpu"
     limit = entry.parity.threshold if lost_digits else GPU_ROUNDING if backend == "webgpu" else ROUNDING

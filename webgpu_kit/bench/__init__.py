@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from webgpu_kit.artifacts import Progress, Site
+from webgpu_kit.artifacts import Bundle, Progress, Site
 from webgpu_kit.bench.native import time_native
 from webgpu_kit.browser import OpenBrowser, find_browser, open_browser, open_profile, run_to_end
 from webgpu_kit.browser.page import SampleRun, Visit, open_visit
 from webgpu_kit.browser.patience import Patience, Stopwatch
-from webgpu_kit.check import choose_pairs, describe_site, explain_unfit, locate_site
+from webgpu_kit.check import choose_bundles, describe_site, explain_unfit, name_bundle
 from webgpu_kit.doctor.machine import describe_machine, read_own_version
 from webgpu_kit.errors import CheckError
-from webgpu_kit.golden_file import read_golden
-from webgpu_kit.manifest import Backend, VariantEntry, read_manifest
+from webgpu_kit.golden_file import RecordedGolden
+from webgpu_kit.manifest import Backend, VariantEntry
 from webgpu_kit.report import BenchReport, BenchRow, LoadEntry, NativeEntry
 from webgpu_kit.serve import serve_in_background
+from webgpu_kit.site_file import ask_for, read_site
 
 SAMPLE = 0
 MIN_RUNS, MAX_RUNS, BUDGET_S = 3, 30, 10.0
@@ -39,48 +41,69 @@ def bench_site(
     Raises: BundleError if it is no site, CheckError if there is nothing to measure, BrowserError without a browser.
     """
     started, clock = datetime.now(timezone.utc), Stopwatch()
-    site = locate_site(site)
-    manifest = read_manifest(site)
-    golden = read_golden(site, manifest)
-    pairs = choose_pairs(manifest, backends, variants)
+    site = read_site(site)
+    chosen = choose_bundles(site, backends, variants)
     choice = find_browser(browser)
-    native: dict[str, NativeEntry] = {}
-    for variant in dict((variant.name, variant) for variant, _ in pairs).values():
-        if "wasm" in variant.graphs:
-            progress(f"{variant.name} in onnxruntime on this machine's CPU")
-            native[variant.name] = time_native(site, manifest, variant, golden.samples[SAMPLE])
+    subjects = [
+        _Subject(bundle, name_bundle(site, bundle), ask_for(site, bundle), variant, backend)
+        for bundle, _, pairs in chosen
+        for variant, backend in pairs
+    ]
+    native: dict[tuple[str, str], NativeEntry] = {}
+    for bundle, golden, pairs in chosen:
+        native |= _time_natives(name_bundle(site, bundle), bundle, golden, [variant for variant, _ in pairs], progress)
 
     async def work(origin: str) -> BenchReport:
         progress(f"starting {choice.title}")
         async with open_browser(choice, webgpu="auto", headed=headed) as opened:
-            rows = [
-                await _measure_pair(opened, origin, variant, backend, patience, progress) for variant, backend in pairs
-            ]
+            rows = [await _measure_pair(opened, origin, subject, patience, progress) for subject in subjects]
             return BenchReport(
                 started=started.isoformat(timespec="seconds"),
                 duration_s=round(clock.seconds(), 1),
                 machine=describe_machine(),
                 webgpu_kit=read_own_version(),
-                site=describe_site(site, manifest, golden),
+                site=describe_site(site, [golden for _, golden, _ in chosen]),
                 browser=opened.describe(),
-                rows=[row.model_copy(update={"native": native.get(row.variant)}) for row in rows],
+                rows=[row.model_copy(update={"native": native.get((row.model, row.variant))}) for row in rows],
             )
 
-    with serve_in_background(site) as origin:
+    with serve_in_background(site.path) as origin:
         return run_to_end(work(origin))
 
 
+@dataclass(frozen=True)
+class _Subject:
+    """One pair of one bundle; `ask` is what the page's address says to load that bundle alone."""
+
+    bundle: Bundle
+    model: str
+    ask: str
+    variant: VariantEntry
+    backend: Backend
+
+
+def _time_natives(
+    model: str, bundle: Bundle, golden: RecordedGolden, variants: list[VariantEntry], progress: Progress
+) -> dict[tuple[str, str], NativeEntry]:
+    times = {}
+    for variant in {variant.name: variant for variant in variants if "wasm" in variant.graphs}.values():
+        progress(f"{model} {variant.name} in onnxruntime on this machine's CPU".lstrip())
+        times[model, variant.name] = time_native(bundle, variant, golden.samples[SAMPLE])
+    return times
+
+
 async def _measure_pair(
-    opened: OpenBrowser, origin: str, variant: VariantEntry, backend: Backend, patience: Patience, progress: Progress
+    opened: OpenBrowser, origin: str, subject: _Subject, patience: Patience, progress: Progress
 ) -> BenchRow:
-    row = BenchRow(variant=variant.name, backend=backend)
+    variant, backend = subject.variant, subject.backend
+    row = BenchRow(model=subject.model, variant=variant.name, backend=backend)
     if backend == "webgpu":
         row.software = bool(opened.adapter and opened.adapter.software)
         row.reason = explain_unfit(variant, opened.adapter)
         if row.reason:
             progress(f"{variant.name} on {backend}: not measured: {row.reason}")
             return row
-    path = f"/?backend={backend}&variant={variant.name}"
+    path = "/?" + f"{subject.ask}&" * bool(subject.ask) + f"backend={backend}&variant={variant.name}"
     try:
         # Requests are only watched here, not cut off: interception would turn the HTTP cache off.
         async with open_profile(opened) as context:

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from webgpu_kit.artifacts import Array, PackedTensor, Run, Sample, Tensors
+from webgpu_kit.artifacts import Array, Bundle, PackedTensor, Run, Sample, Tensors
 from webgpu_kit.browser.patience import Stopwatch
 from webgpu_kit.errors import CheckError
 from webgpu_kit.golden_file import RecordedSample, decode_tensor, decode_tensors
-from webgpu_kit.manifest import MANIFEST_PATH, Expansion, File, Manifest, Span, VariantEntry
+from webgpu_kit.manifest import Expansion, File, Span, VariantEntry
 from webgpu_kit.packing import expand_tensor
 from webgpu_kit.report import NativeEntry
 from webgpu_kit.tasks import TASKS
@@ -22,21 +22,21 @@ from webgpu_kit.tasks import TASKS
 MIN_RUNS, MAX_RUNS, BUDGET_S = 3, 50, 3.0
 
 
-def time_native(site: Path, manifest: Manifest, variant: VariantEntry, sample: RecordedSample) -> NativeEntry:
+def time_native(bundle: Bundle, variant: VariantEntry, sample: RecordedSample) -> NativeEntry:
     """Time the graph that wasm loads on the CPU of this machine, with all its cores, on one golden sample."""
     try:
-        task, given = TASKS[manifest.task], read_sample(site, manifest, sample)
+        task, given = TASKS[bundle.manifest.task], read_sample(bundle, sample)
     except ImportError as error:
         return NativeEntry(reason=f"tokenizing text needs {error.name}: pip install 'webgpu-kit[export]'")
     threads = os.cpu_count() or 1
     with TemporaryDirectory(prefix="webgpu-kit-") as folder:
-        run = _wrap_session(open_session(site, variant, Path(folder), threads))
-        task.respond(run, given, manifest.settings)
+        run = _wrap_session(open_session(bundle, variant, Path(folder), threads))
+        task.respond(run, given, bundle.manifest.settings)
         times_ms: list[float] = []
         clock = Stopwatch()
         while len(times_ms) < MIN_RUNS or (len(times_ms) < MAX_RUNS and clock.seconds() < BUDGET_S):
             lap = Stopwatch()
-            task.respond(run, given, manifest.settings)
+            task.respond(run, given, bundle.manifest.settings)
             times_ms.append(lap.seconds() * 1000)
         del run  # its session maps the weights: Windows does not delete a mapped file
     return NativeEntry(median_ms=statistics.median(times_ms), fastest_ms=min(times_ms), threads=threads)
@@ -47,12 +47,12 @@ def _wrap_session(session: Any) -> Run:
     return lambda feeds: dict(zip(names, session.run(names, feeds), strict=True))
 
 
-def open_session(site: Path, variant: VariantEntry, folder: Path, threads: int) -> Any:
+def open_session(bundle: Bundle, variant: VariantEntry, folder: Path, threads: int) -> Any:
     """An onnxruntime session of the variant's wasm graph, its files joined and expanded in `folder`."""
     import onnxruntime
 
     entry = variant.graphs["wasm"]
-    contents = {file.name: read_content(site, file) for file in variant.files}
+    contents = {file.name: read_content(bundle.path, file) for file in variant.files}
     (folder / "model.onnx").write_bytes(contents[entry.file])
     weights = contents.get("weights.bin", b"")
     if weights:
@@ -74,20 +74,19 @@ def expand_weights(weights: bytes, plan: list[Expansion], size_bytes: int) -> by
     return bytes(expanded)
 
 
-def read_content(site: Path, file: File) -> bytes:
-    """A logical file of the bundle. Raises: CheckError if one of its chunks cannot be read."""
-    folder = (site / MANIFEST_PATH).parent
+def read_content(folder: Path, file: File) -> bytes:
+    """A logical file of the bundle in `folder`. Raises: CheckError if one of its chunks cannot be read."""
     try:
         return b"".join((folder / chunk.path).read_bytes() for chunk in file.chunks)
     except OSError as error:
         raise CheckError(f"{error.filename}: {error.strerror}.", fix="build the site again") from error
 
 
-def read_sample(site: Path, manifest: Manifest, sample: RecordedSample) -> Sample:
+def read_sample(bundle: Bundle, sample: RecordedSample) -> Sample:
     """A golden sample, as the graph takes it. Raises: ImportError if it is text and there is no tokenizer."""
     given: dict[str, Any] = dict(sample.input)
     if "text" in given:
-        feeds = _tokenize(site, manifest, given["text"])
+        feeds = _tokenize(bundle, given["text"])
     elif "token_ids" in given:
         feeds = {"input_ids": np.array([given["token_ids"]], dtype=np.int64)}
         given["ask"] = decode_tensor(given["ask"])
@@ -98,12 +97,12 @@ def read_sample(site: Path, manifest: Manifest, sample: RecordedSample) -> Sampl
     return Sample(input=given, feeds=feeds, outputs=sample.outputs)
 
 
-def _tokenize(site: Path, manifest: Manifest, text: list[str]) -> Tensors:
+def _tokenize(bundle: Bundle, text: list[str]) -> Tensors:
     from tokenizers import Tokenizer
 
-    asset = next(file for file in manifest.assets if file.name == "tokenizer.json")
-    tokenizer = Tokenizer.from_buffer(read_content(site, asset))
-    tokenizer.enable_truncation(manifest.settings["max_length"])
+    asset = next(file for file in bundle.manifest.assets if file.name == "tokenizer.json")
+    tokenizer = Tokenizer.from_buffer(read_content(bundle.path, asset))
+    tokenizer.enable_truncation(bundle.manifest.settings["max_length"])
     tokenizer.enable_padding()
     encoded = tokenizer.encode_batch(text)
     return {

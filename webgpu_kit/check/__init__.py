@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from webgpu_kit.artifacts import Progress, Site
+from webgpu_kit.artifacts import Bundle, Progress, Site
 from webgpu_kit.browser import BrowserChoice, OpenBrowser, find_browser, open_browser, run_to_end
 from webgpu_kit.browser.page import open_context
 from webgpu_kit.browser.patience import Patience, Stopwatch
@@ -21,9 +21,10 @@ from webgpu_kit.check.proof import Demand, prove_page
 from webgpu_kit.doctor.machine import describe_machine, read_own_version
 from webgpu_kit.errors import CheckError
 from webgpu_kit.golden_file import RecordedGolden, read_golden
-from webgpu_kit.manifest import Backend, Manifest, VariantEntry, read_manifest
+from webgpu_kit.manifest import Backend, Manifest, VariantEntry
 from webgpu_kit.report import Adapter, BrowserEntry, CheckReport, PairEntry, SiteEntry, WorldEntry
 from webgpu_kit.serve import serve_in_background
+from webgpu_kit.site_file import ask_for, read_site
 
 if TYPE_CHECKING:
     from playwright import async_api
@@ -35,9 +36,10 @@ NO_ADAPTER = "this browser gives pages no WebGPU adapter on this machine"
 
 @dataclass(frozen=True)
 class _Job:
-    """What is checked, and how."""
+    """Which bundle is checked, and how. `ask` is what the page's address says to load that one alone."""
 
-    site: Path
+    model: str
+    ask: str
     manifest: Manifest
     golden: RecordedGolden
     pairs: tuple[tuple[VariantEntry, Backend], ...]
@@ -66,36 +68,56 @@ def check_site(
     Raises: BundleError if it is no site, CheckError if there is nothing to check, BrowserError without a browser.
     """
     started, clock = datetime.now(timezone.utc), Stopwatch()
-    site = locate_site(site)
-    manifest = read_manifest(site)
-    golden = read_golden(site, manifest)
-    pairs = choose_pairs(manifest, backends, variants)
+    site = read_site(site)
+    jobs = [
+        _Job(name_bundle(site, bundle), ask_for(site, bundle), bundle.manifest, golden, pairs, patience, progress)
+        for bundle, golden, pairs in choose_bundles(site, backends, variants)
+    ]
     choice = find_browser(browser)
-    job = _Job(site, manifest, golden, pairs, patience, progress)
 
-    async def work(job: _Job) -> CheckReport:
-        described, entries, seen = await _check_all(choice, job, headed, worlds)
+    async def work(jobs: list[_Job]) -> CheckReport:
+        described, entries, seen = await _check_all(choice, jobs, headed, worlds)
         return CheckReport(
             started=started.isoformat(timespec="seconds"),
             duration_s=round(clock.seconds(), 1),
             machine=describe_machine(),
             webgpu_kit=read_own_version(),
             strict=strict,
-            site=describe_site(site, manifest, golden),
+            site=describe_site(site, [job.golden for job in jobs]),
             browser=described,
             pairs=entries,
             worlds=seen,
         )
 
     with ExitStack() as stack:
-        origin = stack.enter_context(serve_in_background(site))
-        bare_origin = stack.enter_context(serve_in_background(site, isolated=False))
-        return run_to_end(work(replace(job, origin=origin, bare_origin=bare_origin)))
+        origin = stack.enter_context(serve_in_background(site.path))
+        bare_origin = stack.enter_context(serve_in_background(site.path, isolated=False))
+        return run_to_end(work([replace(job, origin=origin, bare_origin=bare_origin) for job in jobs]))
 
 
-def locate_site(site: Site | Path | str) -> Path:
-    """The folder of a site, given as `build` returns it or as a path."""
-    return site.path if isinstance(site, Site) else Path(site)
+def name_bundle(site: Site, bundle: Bundle) -> str:
+    """What a report calls one of several bundles; empty where there is only one."""
+    return bundle.manifest.name if len(site.bundles) > 1 else ""
+
+
+def choose_bundles(
+    site: Site, backends: Sequence[Backend], variants: Sequence[str]
+) -> list[tuple[Bundle, RecordedGolden, tuple[tuple[VariantEntry, Backend], ...]]]:
+    """The bundles of a site that have what is asked for, each with its golden and its pairs. Raises: CheckError."""
+    chosen, refusals = [], []
+    for bundle in site.bundles:
+        own = {variant.name for variant in bundle.manifest.variants}
+        # With several bundles a variant that only another one has is not asked of this one.
+        asked = [name for name in variants if len(site.bundles) == 1 or name in own]
+        try:
+            pairs = choose_pairs(bundle.manifest, backends, asked or variants)
+        except CheckError as error:
+            refusals.append(error)
+        else:
+            chosen.append((bundle, read_golden(bundle), pairs))
+    if not chosen:
+        raise refusals[0]
+    return chosen
 
 
 def choose_pairs(
@@ -134,54 +156,61 @@ def explain_unfit(variant: VariantEntry, adapter: Adapter | None) -> str:
     return ""
 
 
-def describe_site(site: Path, manifest: Manifest, golden: RecordedGolden) -> SiteEntry:
-    """The site as it stands in a report."""
+def describe_site(site: Site, goldens: Sequence[RecordedGolden]) -> SiteEntry:
+    """The site as it stands in a report; of several bundles, all sources and origins."""
     return SiteEntry(
-        path=str(site),
-        name=manifest.name,
-        title=manifest.title,
-        task=manifest.task,
-        source=manifest.source.uri,
-        golden_origin=golden.origin,
-        tools=manifest.tools,
+        path=str(site.path),
+        name=site.manifest.name,
+        title=site.manifest.title,
+        task=site.manifest.task,
+        source=", ".join(bundle.manifest.source.uri for bundle in site.bundles),
+        golden_origin="; ".join(dict.fromkeys(golden.origin for golden in goldens)),
+        tools=site.bundles[0].manifest.tools,
     )
 
 
 async def _check_all(
-    choice: BrowserChoice, job: _Job, headed: bool, with_worlds: bool
+    choice: BrowserChoice, jobs: list[_Job], headed: bool, with_worlds: bool
 ) -> tuple[BrowserEntry, list[PairEntry], list[WorldEntry]]:
-    job.progress(f"starting {choice.title}")
+    progress = jobs[0].progress
+    progress(f"starting {choice.title}")
     worlds = []
     async with open_browser(choice, webgpu="auto", headed=headed) as opened:
-        job.progress(f"WebGPU adapter: {opened.adapter.title if opened.adapter else 'none'}")
+        progress(f"WebGPU adapter: {opened.adapter.title if opened.adapter else 'none'}")
         described = opened.describe()
-        pairs = [await _check_pair(opened, job, variant, backend) for variant, backend in job.pairs]
-        with_worlds = with_worlds and any(backend == "wasm" for _, backend in job.pairs)
-        if with_worlds:
-            worlds.append(await _check_not_isolated(opened, job))
-    if with_worlds:
+        pairs = [await _check_pair(opened, job, variant, backend) for job in jobs for variant, backend in job.pairs]
+        portable = [job for job in jobs if with_worlds and any(backend == "wasm" for _, backend in job.pairs)]
+        worlds += [await _check_not_isolated(opened, job) for job in portable]
+    if portable:
         async with open_browser(choice, webgpu="none", headed=headed) as opened:
-            worlds.insert(0, await _check_no_webgpu(opened, job))
+            worlds[:0] = [await _check_no_webgpu(opened, job) for job in portable]
     return described, pairs, worlds
 
 
 async def _check_pair(opened: OpenBrowser, job: _Job, variant: VariantEntry, backend: Backend) -> PairEntry:
     pair = PairEntry(
-        variant=variant.name, backend=backend, verdict="not-verified", samples_total=len(job.golden.samples)
+        model=job.model,
+        variant=variant.name,
+        backend=backend,
+        verdict="not-verified",
+        samples_total=len(job.golden.samples),
     )
     unfit = explain_unfit(variant, opened.adapter) if backend == "webgpu" else ""
     if unfit:
         job.progress(f"{pair.title}: not verified: {unfit}")
         return pair.model_copy(update={"reason": unfit})
     job.progress(f"{pair.title}: checking")
-    path = f"/?backend={backend}&variant={variant.name}"
+    path = _make_path(job.ask, f"backend={backend}", f"variant={variant.name}")
     demand = Demand(path, backend, len(job.golden.samples), variant=variant.name)
-    found = await _prove(opened.browser, job, job.origin, demand, _name_screenshot(variant.name, backend))
+    found = await _prove(
+        opened.browser, job, job.origin, demand, _name_screenshot(*filter(None, [job.model]), variant.name, backend)
+    )
     return pair.model_copy(update=found)
 
 
 async def _check_no_webgpu(opened: OpenBrowser, job: _Job) -> WorldEntry:
-    world = WorldEntry(name="no-webgpu", title="A browser without a WebGPU adapter", verdict="not-verified")
+    title = "A browser without a WebGPU adapter"
+    world = WorldEntry(model=job.model, name="no-webgpu", title=_add_model(title, job), verdict="not-verified")
     world.samples_total = len(job.golden.samples)
     if opened.adapter:
         world.reason = f"this browser gives an adapter even with the GPU turned off: {opened.adapter.title}"
@@ -191,19 +220,29 @@ async def _check_no_webgpu(opened: OpenBrowser, job: _Job) -> WorldEntry:
         opened.browser,
         job,
         job.origin,
-        Demand("/", "wasm", WORLD_SAMPLES, wants_reason=True),
-        _name_screenshot("world", world.name),
+        Demand(_make_path(job.ask), "wasm", WORLD_SAMPLES, wants_reason=True),
+        _name_screenshot("world", *filter(None, [job.model]), world.name),
     )
     return world.model_copy(update=found)
 
 
 async def _check_not_isolated(opened: OpenBrowser, job: _Job) -> WorldEntry:
-    world = WorldEntry(name="not-isolated", title="A host without cross-origin isolation", verdict="not-verified")
+    title = "A host without cross-origin isolation"
+    world = WorldEntry(model=job.model, name="not-isolated", title=_add_model(title, job), verdict="not-verified")
     world.samples_total = len(job.golden.samples)
     job.progress("not cross-origin isolated: checking")
-    demand = Demand("/?backend=wasm", "wasm", WORLD_SAMPLES, isolated=False, threads=1)
-    found = await _prove(opened.browser, job, job.bare_origin, demand, _name_screenshot("world", world.name))
-    return world.model_copy(update=found)
+    demand = Demand(_make_path(job.ask, "backend=wasm"), "wasm", WORLD_SAMPLES, isolated=False, threads=1)
+    screenshot = _name_screenshot("world", *filter(None, [job.model]), world.name)
+    return world.model_copy(update=await _prove(opened.browser, job, job.bare_origin, demand, screenshot))
+
+
+def _add_model(title: str, job: _Job) -> str:
+    return f"{title}: {job.model}" if job.model else title
+
+
+def _make_path(*asked: str) -> str:
+    query = "&".join(filter(None, asked))
+    return f"/?{query}" if query else "/"
 
 
 async def _prove(

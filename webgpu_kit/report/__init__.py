@@ -130,6 +130,7 @@ class PageEntry(_Part):
 
 
 class _Result(_Part):
+    model: str = Field(default="", description="which of the site's bundles; empty where there is only one")
     verdict: Verdict
     reason: str = ""
     samples_run: int = 0
@@ -148,7 +149,7 @@ class PairEntry(_Result):
     @property
     def title(self) -> str:
         """One line for people."""
-        return f"{self.variant} on {self.backend}"
+        return f"{self.model}: " * bool(self.model) + f"{self.variant} on {self.backend}"
 
 
 class WorldEntry(_Result):
@@ -237,6 +238,7 @@ class NativeEntry(_Part):
 class BenchRow(_Part):
     """One variant on one backend. Where `reason` is not empty, it was not measured."""
 
+    model: str = Field(default="", description="which of the site's bundles; empty where there is only one")
     variant: str
     backend: Backend
     software: bool = Field(default=False, description="WebGPU on a software adapter: its times say nothing about GPUs")

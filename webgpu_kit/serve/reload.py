@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 from tornado.web import HTTPError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
+from webgpu_kit.artifacts import Bundle
 from webgpu_kit.errors import BundleError
-from webgpu_kit.manifest import MANIFEST_PATH, File, read_manifest
+from webgpu_kit.manifest import MANIFEST_PATH, File
 from webgpu_kit.serve.files import GuardedHandler
+from webgpu_kit.site_file import read_site
 
 if TYPE_CHECKING:
     from livereload.watcher import Watcher
@@ -111,12 +113,15 @@ def is_whole(site: Path) -> bool:
     if not (site / "model").exists():
         return True
     try:
-        manifest = read_manifest(site)
+        return all(_has_files(bundle) for bundle in read_site(site).bundles)
     except (BundleError, OSError):
         return False
+
+
+def _has_files(bundle: Bundle) -> bool:
+    manifest = bundle.manifest
     files = [*manifest.assets, *(file for variant in manifest.variants for file in variant.files)]
-    model = (site / MANIFEST_PATH).parent
-    return (model / manifest.golden.path).is_file() and all(_has_chunks(model, file) for file in files)
+    return (bundle.path / manifest.golden.path).is_file() and all(_has_chunks(bundle.path, file) for file in files)
 
 
 def _has_chunks(model: Path, file: File) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from webgpu_kit.tasks.feature_extraction import FEATURE_EXTRACTION
 from webgpu_kit.tasks.image_classification import IMAGE_CLASSIFICATION
+from webgpu_kit.tasks.rag import make_page_settings
 from webgpu_kit.tasks.task import Original, Task, TorchModel
 from webgpu_kit.tasks.tensor import TENSOR
 from webgpu_kit.tasks.text_generation import TEXT_GENERATION
@@ -19,4 +20,7 @@ TASKS: dict[str, Task] = {
     task.name: task for task in (IMAGE_CLASSIFICATION, FEATURE_EXTRACTION, TEXT_GENERATION, TENSOR)
 }
 
-__all__ = ["TASKS", "Original", "Task", "TorchModel"]
+# Tasks that take several models, each of a task above: what their page reads.
+PAGE_SETTINGS = {"rag": make_page_settings}
+
+__all__ = ["PAGE_SETTINGS", "TASKS", "Original", "Task", "TorchModel"]

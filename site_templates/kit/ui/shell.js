@@ -37,10 +37,14 @@ import { drawStrip } from "./strip.js";
  * @property {ReturnType<typeof drawStrip>["showFigures"]} showFigures
  */
 
-/** @returns {Shell} */
-export function openShell() {
+/**
+ * @param {(settings: any) => string} [chooseManifest]  for a page with several models: the address of the one to begin with
+ * @returns {Shell}
+ */
+export function openShell(chooseManifest) {
   /** @type {Settings} */
   const settings = JSON.parse(find("#kit-settings", HTMLScriptElement).textContent ?? "{}");
+  if (chooseManifest) settings.manifest = chooseManifest(settings);
   const panel = find("#kit-panel", HTMLElement);
   const strip = drawStrip(find("#kit-strip", HTMLElement));
   const manifest = fetchManifest(settings.manifest);

@@ -1,0 +1,42 @@
+/** The text of an HTML file. The browser parses it without running or fetching anything in it. */
+
+const left = "script, style, noscript, template, nav, svg, iframe, object, select, textarea, [hidden], [aria-hidden=true]";
+const blocks = new Set(
+  "ADDRESS ARTICLE ASIDE BLOCKQUOTE DD DIV DL DT FIGCAPTION FIGURE FOOTER HEADER HR LI MAIN OL P PRE SECTION TABLE TR UL".split(" "),
+);
+
+/**
+ * @param {string} html
+ * @returns {string} paragraphs with a blank line between them, headings as Markdown has them
+ */
+export function extractText(html) {
+  const page = new DOMParser().parseFromString(html, "text/html");
+  for (const element of page.querySelectorAll(left)) element.remove();
+  /** @type {string[]} */
+  const parts = [];
+  collect(page.body, parts);
+  const title = page.title.trim() && !page.querySelector("h1") ? `# ${page.title.trim()}\n\n` : "";
+  const lines = parts.join("").split("\n").map((line) => line.replace(/[ \t\u00a0]+/g, " ").trim());
+  return title + lines.join("\n").replace(/\n{3,}/g, "\n\n").trim();
+}
+
+/**
+ * @param {Node} node
+ * @param {string[]} parts
+ */
+function collect(node, parts) {
+  if (node instanceof Text) {
+    parts.push(node.parentElement?.closest("pre") ? node.data : node.data.replace(/\s+/g, " "));
+    return;
+  }
+  if (!(node instanceof Element)) return;
+  const heading = /^H([1-6])$/.exec(node.tagName);
+  if (node.tagName === "BR") parts.push("\n");
+  else if (node.tagName === "TD" || node.tagName === "TH") parts.push(" ");
+  if (heading) parts.push(`\n\n${"#".repeat(Number(heading[1]))} ${node.textContent?.replace(/\s+/g, " ").trim()}\n\n`);
+  else {
+    if (blocks.has(node.tagName)) parts.push(node.tagName === "LI" ? "\n- " : "\n\n");
+    for (const child of node.childNodes) collect(child, parts);
+    if (blocks.has(node.tagName)) parts.push(node.tagName === "LI" ? "\n" : "\n\n");
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * A file as a document: its text, or a sentence that says why there is none. Markdown's headings are kept as they are
+ * written, and those of HTML become such; the splitting into passages goes by them.
+ *
+ * @typedef {Pick<import("../search/collection.js").IndexedDocument, "name" | "kind" | "text" | "pages">} ReadDocument
+ */
+
+import { KitError } from "../errors.js";
+import { extractText } from "./html.js";
+
+/** Larger files are no documents that a person wrote, and would take minutes to read. */
+export const largestFileBytes = 20_000_000;
+
+/** Of a text's characters, so many may be control characters before it is taken for something else. */
+const mostControls = 0.002;
+const controls = /[\u0000-\u0008\u000e-\u001f\ufffe\uffff]/g;
+const htmlName = /\.(html?|xhtml)$/i;
+const markdownName = /\.(md|markdown)$/i;
+
+/**
+ * @param {{name: string, size: number, arrayBuffer: () => Promise<ArrayBuffer>}} file
+ * @param {string} [name]  with its folder
+ * @returns {Promise<ReadDocument>}
+ */
+export async function readDocument(file, name = file.name) {
+  if (file.size === 0) throw bad(name, "is empty");
+  if (file.size > largestFileBytes) {
+    const megabytes = [file.size, largestFileBytes].map((bytes) => Math.round(bytes / 1e6));
+    throw bad(name, `is ${megabytes[0]} MB large; files of up to ${megabytes[1]} MB can be read here. Split it first`);
+  }
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  const content = decodeText(bytes, name, htmlName.test(name));
+  const isHtml = htmlName.test(name);
+  const text = (isHtml ? extractText(content) : content).replace(/\r\n?/g, "\n");
+  if (!text.trim()) throw bad(name, "has no text in it");
+  return { name, kind: isHtml ? "html" : markdownName.test(name) ? "markdown" : "text", text, pages: [] };
+}
+
+/**
+ * @param {Uint8Array<ArrayBuffer>} bytes
+ * @param {string} name
+ * @param {boolean} isHtml  which may say its own encoding
+ * @returns {string}
+ */
+function decodeText(bytes, name, isHtml) {
+  if (startsWith(bytes, "%PDF-")) {
+    throw bad(name, "is a PDF, which this page does not read. Save its text as a .txt file");
+  }
+  const [first, second] = bytes;
+  const isWide = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
+  const declared = isHtml ? /<meta[^>]+charset\s*=\s*["']?([\w-]+)/i.exec(latin(bytes.subarray(0, 2048)))?.[1] : undefined;
+  const encoding = isWide ? (first === 0xff ? "utf-16le" : "utf-16be") : (declared ?? "utf-8");
+  if (!isWide && bytes.subarray(0, 65_536).includes(0)) throw bad(name, "is a binary file, not a text");
+  const text = decode(bytes, encoding, name);
+  if ((text.match(controls)?.length ?? 0) > text.length * mostControls) throw bad(name, "is a binary file, not a text");
+  return text;
+}
+
+/**
+ * @param {Uint8Array<ArrayBuffer>} bytes
+ * @param {string} encoding
+ * @param {string} name
+ * @returns {string}
+ */
+function decode(bytes, encoding, name) {
+  try {
+    return new TextDecoder(encoding, { fatal: true }).decode(bytes);
+  } catch (error) {
+    const words = error instanceof RangeError ? `says that it is written in "${encoding}", which is not known` : "";
+    throw bad(name, words || `is not written in ${encoding.toUpperCase()}. Save it as UTF-8 and add it again`, error);
+  }
+}
+
+/** @param {Uint8Array} bytes @param {string} letters @returns {boolean} */
+function startsWith(bytes, letters) {
+  return latin(bytes.subarray(0, letters.length)) === letters;
+}
+
+/** @param {Uint8Array} bytes @returns {string} */
+function latin(bytes) {
+  return new TextDecoder("latin1").decode(bytes);
+}
+
+/**
+ * @param {string} name
+ * @param {string} words
+ * @param {unknown} [cause]
+ * @returns {KitError}
+ */
+function bad(name, words, cause) {
+  return new KitError("bad-input", `${name} ${words}.`, { cause });
+}

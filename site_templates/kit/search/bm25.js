@@ -1,0 +1,66 @@
+/**
+ * BM25: how well a passage's words fit those of a question, rare words counting more and long passages less.
+ * Source: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009; the inverse document
+ * frequency is Lucene's, which is never negative.
+ */
+
+import { listTerms } from "./terms.js";
+
+const k1 = 1.2;
+const b = 0.75;
+
+/** Passages by their row, in the order in which they were added. */
+export class WordIndex {
+  /** @type {Map<string, {rows: number[], counts: number[]}>} */
+  #postings = new Map();
+  /** @type {number[]} words in each passage */
+  #lengths = [];
+  #totalLength = 0;
+
+  /** @param {string} text  the next passage */
+  add(text) {
+    const row = this.#lengths.length;
+    /** @type {Map<string, number>} */
+    const counts = new Map();
+    const terms = listTerms(text);
+    for (const term of terms) counts.set(term, (counts.get(term) ?? 0) + 1);
+    for (const [term, count] of counts) this.#note(term, row, count);
+    this.#lengths.push(terms.length);
+    this.#totalLength += terms.length;
+  }
+
+  /**
+   * @param {string} query
+   * @returns {Map<number, number>} the score of every passage that has a word of the query
+   */
+  score(query) {
+    /** @type {Map<number, number>} */
+    const scores = new Map();
+    const mean = this.#totalLength / Math.max(1, this.#lengths.length) || 1;
+    for (const term of new Set(listTerms(query))) {
+      const found = this.#postings.get(term);
+      if (!found) continue;
+      const weight = Math.log(1 + (this.#lengths.length - found.rows.length + 0.5) / (found.rows.length + 0.5));
+      found.rows.forEach((row, index) => {
+        const count = found.counts[index];
+        const norm = k1 * (1 - b + (b * this.#lengths[row]) / mean);
+        scores.set(row, (scores.get(row) ?? 0) + (weight * count * (k1 + 1)) / (count + norm));
+      });
+    }
+    return scores;
+  }
+
+  /**
+   * @param {string} term
+   * @param {number} row
+   * @param {number} count
+   */
+  #note(term, row, count) {
+    const found = this.#postings.get(term);
+    if (!found) this.#postings.set(term, { rows: [row], counts: [count] });
+    else {
+      found.rows.push(row);
+      found.counts.push(count);
+    }
+  }
+}

@@ -1,0 +1,103 @@
+/** Search in one's own files by meaning, and answers from what was found; both models run in this browser. */
+
+import { identifyModel, startSearch } from "./kit/search/client.js";
+import { find } from "./kit/ui/dom.js";
+import { latestOnly } from "./kit/ui/latest.js";
+import { openShell } from "./kit/ui/shell.js";
+import { AnswerView } from "./answer-view.js";
+import { Asker } from "./asker.js";
+import { Shelf } from "./shelf.js";
+import { explainScript } from "./language.js";
+import { showPassages } from "./passages.js";
+import { openReader } from "./reader.js";
+import { isRelevant } from "./relevance.js";
+
+/** @typedef {import("./kit/search/collection.js").Found} Found */
+/** @typedef {{models: Record<string, string>}} RagSettings */
+
+const pauseMs = 180;
+const shownPassages = 8;
+
+/** `?model=minilm` loads that one alone, for whoever checks it. */
+const only = new URLSearchParams(location.search).get("model");
+const shell = openShell((/** @type {RagSettings} */ { models }) => {
+  const asked = only && Object.values(models).find((address) => address.endsWith(`/${only}/manifest.json`));
+  return asked || models.embed;
+});
+const settings = /** @type {import("./kit/ui/shell.js").Settings & RagSettings} */ (shell.settings);
+const question = find("#question", HTMLInputElement);
+const note = find("#asking-note", HTMLElement);
+
+const model = await shell.load();
+if (model) Object.assign(window, { kit: model });
+if (model && only) {
+  note.textContent = `Only ${only} is loaded at this address: nothing can be searched here.`;
+  document.documentElement.classList.add("is-alone");
+} else if (model) await openLibrary(model);
+
+/** @param {import("./kit/ui/shell.js").Model} embedder */
+async function openLibrary(embedder) {
+  const index = startSearch();
+  const view = new AnswerView((found) => void open(found));
+  const asker = new Asker(settings.models.chat, embedder, view);
+  const shelf = new Shelf(index, embedder, identifyModel(embedder.manifest, embedder.variant), {
+    samples: settings.samples ?? [],
+    onChange: () => void search(),
+  });
+
+  /** @param {Found} found */
+  const open = async (found) => {
+    const document = await index.read(found.documentId);
+    if (document) openReader(document, found);
+  };
+
+  /** @param {string} query @returns {Promise<{vector: Float32Array, found: Found[]}>} */
+  const look = async (query) => {
+    if (!query || !shelf.passages) return { vector: new Float32Array(0), found: [] };
+    const { embeddings: vector } = await embedder.embed({ inputs: [query], cut: true });
+    return { vector, found: await index.search({ vector, query, count: shownPassages }) };
+  };
+
+  const search = latestOnly(async () => {
+    const query = question.value.trim();
+    note.textContent = explainScript(query);
+    try {
+      const startMs = performance.now();
+      const { found } = await look(query);
+      if (query && shelf.passages) shell.showFigures([["Last search", `${Math.round(performance.now() - startMs)} ms`]]);
+      showPassages(query, found, shelf.passages, (each) => void open(each));
+    } catch (error) {
+      note.textContent = error instanceof Error ? error.message : String(error);
+    }
+  });
+
+  const ask = async () => {
+    const query = question.value.trim();
+    if (!query) return question.focus();
+    if (!shelf.passages) {
+      view.say(query, "There are no files to answer from yet. Add some, or use the sample documents.");
+      return;
+    }
+    const { vector, found } = await look(query);
+    showPassages(query, found, shelf.passages, (each) => void open(each));
+    if (!isRelevant(found)) view.say(query, "Nothing in these files is about that, so there is no answer.");
+    else await asker.answer(query, vector, found);
+  };
+
+  let timer = 0;
+  question.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = window.setTimeout(search, pauseMs);
+  });
+  find("#asking", HTMLFormElement).addEventListener("submit", (event) => {
+    event.preventDefault();
+    void ask();
+  });
+  find("#answer-stop", HTMLButtonElement).addEventListener("click", () => asker.stop());
+  document.querySelector("#suggestions")?.addEventListener("click", ({ target }) => {
+    if (!(target instanceof Element) || !target.classList.contains("suggestion")) return;
+    question.value = target.textContent ?? "";
+    void ask();
+  });
+  await shelf.start();
+}

@@ -1,0 +1,144 @@
+/** The files that are searched: adding, removing, and the collection that they are kept in. */
+
+import { find, make } from "./kit/ui/dom.js";
+import { formatCount } from "./kit/ui/format.js";
+import { Collections } from "./collections.js";
+import { indexFiles, listDropped } from "./indexing.js";
+
+/**
+ * @typedef {import("./kit/search/service.js").Contents} Contents
+ * @typedef {import("./indexing.js").Given} Given
+ * @typedef {{samples: {path: string, label: string}[], onChange: () => void}} ShelfOptions
+ */
+
+/** One collection at a time. */
+export class Shelf {
+  passages = 0;
+  #index;
+  #embedder;
+  #options;
+  #abort = new AbortController();
+  #collections;
+  /** @type {Promise<void>} files are added one drop after the other */
+  #work = Promise.resolve();
+
+  /**
+   * @param {import("./kit/search/client.js").SearchIndex} index
+   * @param {import("./kit/ui/shell.js").Model} embedder
+   * @param {import("./kit/search/index-file.js").IndexModel} identity
+   * @param {ShelfOptions} options
+   */
+  constructor(index, embedder, identity, options) {
+    this.#index = index;
+    this.#embedder = embedder;
+    this.#options = options;
+    this.#collections = new Collections(index, identity, {
+      onOpen: (contents) => this.#show(contents),
+      onProblem: (words) => this.#explain([words]),
+    });
+  }
+
+  async start() {
+    this.#listen();
+    await this.#collections.start();
+  }
+
+  #listen() {
+    this.#listenToInput("files");
+    this.#listenToInput("folder");
+    const drop = find("#drop", HTMLElement);
+    drop.addEventListener("dragover", (event) => {
+      event.preventDefault();
+      drop.classList.add("is-over");
+    });
+    drop.addEventListener("dragleave", () => drop.classList.remove("is-over"));
+    drop.addEventListener("drop", async (event) => {
+      event.preventDefault();
+      drop.classList.remove("is-over");
+      if (event.dataTransfer) this.#add(await listDropped(event.dataTransfer));
+    });
+    // A file that misses the field would replace the page.
+    for (const name of ["dragover", "drop"]) addEventListener(name, (event) => event.preventDefault());
+    document.querySelector("#add-samples")?.addEventListener("click", () => void this.#addSamples());
+    find("#indexing-stop", HTMLButtonElement).addEventListener("click", () => this.#abort.abort());
+  }
+
+  /** @param {"files" | "folder"} id */
+  #listenToInput(id) {
+    const input = find(`#${id}`, HTMLInputElement);
+    find(`#choose-${id}`, HTMLButtonElement).addEventListener("click", () => input.click());
+    input.addEventListener("change", () => {
+      this.#add([...(input.files ?? [])].map((file) => ({ name: file.webkitRelativePath || file.name, file })));
+      input.value = "";
+    });
+  }
+
+  async #addSamples() {
+    try {
+      const given = this.#options.samples.map(async ({ path, label }) => {
+        const response = await fetch(path);
+        if (!response.ok) throw new Error(`${label} could not be fetched: the server answered ${response.status}.`);
+        return { name: label, file: new File([await response.blob()], label) };
+      });
+      this.#add(await Promise.all(given));
+    } catch (error) {
+      this.#explain([error instanceof Error ? error.message : String(error)]);
+    }
+  }
+
+  /** @param {Given[]} given */
+  #add(given) {
+    if (given.length) this.#work = this.#work.then(() => this.#indexNow(given));
+  }
+
+  /** @param {Given[]} given */
+  async #indexNow(given) {
+    this.#abort = new AbortController();
+    const panel = find("#indexing", HTMLElement);
+    const words = find("#indexing-words", HTMLElement);
+    const bar = find("#indexing-bar", HTMLProgressElement);
+    panel.hidden = false;
+    this.#explain([]);
+    let last = 0;
+    const problems = await indexFiles(given, {
+      index: this.#index,
+      embedder: this.#embedder,
+      signal: this.#abort.signal,
+      onStep: ({ name, file, files, share }) => {
+        words.textContent = `Reading ${name}` + (files > 1 ? ` (${file} of ${files})` : "");
+        bar.value = (file - 1 + share) / files;
+        if (file !== last) void this.#refresh();
+        last = file;
+      },
+    });
+    panel.hidden = true;
+    await this.#refresh();
+    this.#explain(problems);
+    await this.#collections.refresh();
+  }
+
+  async #refresh() {
+    this.#show(await this.#index.contents());
+  }
+
+  /** @param {Contents} contents */
+  #show({ documents, passages, problem }) {
+    this.passages = passages;
+    find("#shelf-count", HTMLElement).textContent = passages ? formatCount(passages, "passage") : "";
+    document.querySelector("#add-samples")?.toggleAttribute("hidden", documents.length > 0);
+    const rows = documents.map(({ id, name, passages: count }) => {
+      const remove = make("button", { type: "button", class: "remove", "aria-label": `Remove ${name}`, title: "Remove" }, "×");
+      remove.addEventListener("click", async () => this.#show(await this.#index.remove(id)));
+      const label = make("span", { class: "document-name", title: name }, name);
+      return make("li", { class: "document" }, label, make("span", { class: "quiet number" }, String(count)), remove);
+    });
+    find("#documents", HTMLElement).replaceChildren(...rows);
+    if (problem) this.#explain([problem]);
+    this.#options.onChange();
+  }
+
+  /** @param {readonly string[]} problems */
+  #explain(problems) {
+    find("#problems", HTMLElement).replaceChildren(...problems.map((words) => make("li", { class: "problem" }, words)));
+  }
+}

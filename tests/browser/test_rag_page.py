@@ -1,0 +1,174 @@
+"""The search page: two models in one site, files of every kind, and an index that stays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+import webgpu_kit
+from browser.conftest import Serve
+from browser.watched_page import WatchedPage, watch_page
+from webgpu_kit.check import check_site
+from webgpu_kit.errors import RecipeError
+from webgpu_kit.manifest import read_site_manifest
+from webgpu_kit.site_file import read_site
+
+STORY = (
+    "# The sea\n\nThe sea is wide. A ship sails on it.\n\n# The cat\n\nThe cat sleeps in the sun. It dreams of fish.\n"
+)
+SHOWN = "document.querySelectorAll('.document').length"
+EMBED = """async (options) => {
+    try { return await window.kit.embeddings.create(options); }
+    catch (error) { return { refused: error.message, code: error.code }; }
+}"""
+
+
+def write_recipe(folder: Path, models: str) -> Path:
+    (folder / "samples").mkdir()
+    (folder / "samples" / "story.md").write_text(STORY, encoding="utf-8")
+    recipe = f'name = "tiny-rag"\ntitle = "Ask"\ntask = "rag"\n[models]\n{models}\n[page]\nsamples = "samples"\n'
+    (folder / "recipe.toml").write_text(recipe, encoding="utf-8")
+    return folder / "recipe.toml"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    for module in ("torch", "transformers", "gguf", "onnxruntime_genai"):
+        pytest.importorskip(module)
+    from tiny_language_model import write_gguf
+    from tiny_sentence_model import write_sentence_model
+
+    folder = tmp_path_factory.mktemp("rag")
+    write_sentence_model(folder / "encoder")
+    write_gguf(folder / "speaker.gguf", {"token_embd": "Q8_0", "blk": "Q4_1"}, context=2048)
+    recipe = write_recipe(folder, 'embed = "encoder"\nchat = "speaker.gguf"')
+    webgpu_kit.build(recipe, out=folder / "site")
+    return folder / "site"
+
+
+@pytest.fixture
+def page(browser: Browser, serve: Serve, site: Path) -> Iterator[WatchedPage]:
+    with watch_page(browser, f"{serve(site)}/?backend=wasm") as page:
+        page.wait_until_ready()
+        page.until("document.querySelector('#collection').options.length > 0")
+        yield page
+
+
+def add_files(page: WatchedPage, *files: tuple[str, bytes], expect: int) -> None:
+    payload = [{"name": name, "mimeType": "application/octet-stream", "buffer": content} for name, content in files]
+    page.page.set_input_files("#files", payload)  # type: ignore[arg-type]
+    page.until(f"{SHOWN} === {expect} && document.querySelector('#indexing').hidden")
+
+
+def read_problems(page: WatchedPage) -> str:
+    found: Any = page.until("[...document.querySelectorAll('.problem')].map((each) => each.textContent).join(' ')")
+    return str(found)
+
+
+def test_the_bundles_share_one_folder_of_chunks_and_each_has_its_manifest(site: Path) -> None:
+    whole = read_site_manifest(site)
+    assert whole and [(entry.role, entry.name) for entry in whole.bundles] == [
+        ("embed", "encoder"),
+        ("chat", "speaker"),
+    ]
+    for bundle in read_site(site).bundles:
+        chunks = [chunk for file in bundle.manifest.assets for chunk in file.chunks]
+        assert chunks and all(chunk.path.startswith("../chunks/") for chunk in chunks)
+        assert all((bundle.path / chunk.path).is_file() for chunk in chunks)
+    assert sorted(path.name for path in (site / "model").iterdir()) == ["chunks", "encoder", "manifest.json", "speaker"]
+
+
+def test_check_proves_every_bundle_through_the_page(site: Path) -> None:
+    best = [bundle.manifest.variants[0].name for bundle in read_site(site).bundles]
+    report = check_site(site, backends=("wasm",), variants=best, worlds=False)
+    assert {(pair.model, pair.verdict) for pair in report.pairs} == {("encoder", "passed"), ("speaker", "passed")}
+    assert all(f"model={pair.model}&" in pair.page.url for pair in report.pairs if pair.page)
+
+
+def test_models_that_do_not_fit_the_task_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"\[models\] has `embed`, the task 'rag' takes `embed`, `chat`"):
+        webgpu_kit.build(write_recipe(tmp_path, 'embed = "minilm"'), out=tmp_path / "site")
+
+
+def test_embeddings_are_openais(page: WatchedPage) -> None:
+    both = page.js(EMBED, {"input": ["the cat", "the sea and a much longer sentence about the dog"]})
+    assert "refused" not in both, both
+    assert [each["index"] for each in both["data"]] == [0, 1] and both["object"] == "list"
+    alone = page.js(EMBED, {"input": "the cat"})
+    assert both["data"][0]["embedding"] == pytest.approx(alone["data"][0]["embedding"], abs=1e-5)
+    assert sum(value * value for value in alone["data"][0]["embedding"]) == pytest.approx(1, abs=1e-4)
+    assert page.js(EMBED, {"input": "cat " * 200})["code"] == "context-full"
+
+
+def test_a_file_is_found_asked_about_and_opened_at_its_place(page: WatchedPage) -> None:
+    page.page.fill("#question", "cat?")
+    page.page.keyboard.press("Enter")
+    assert page.until("document.querySelector('#answer-note').textContent").startswith("There are no files")
+    page.page.click("#add-samples")
+    page.until(f"{SHOWN} === 1")
+    page.page.fill("#question", "the cat sleeps in the sun")
+    page.until("document.querySelectorAll('.passage').length === 2")
+    page.page.keyboard.press("Enter")
+    # Two questions at once: the newer one is answered.
+    page.page.fill("#question", "the wide sea")
+    page.page.keyboard.press("Enter")
+    page.until("/tokens a second|Stopped/.test(document.querySelector('#answer-note').textContent)")
+    assert page.text("#answer-question") == "the wide sea" and page.text("#answer-text").strip()
+    page.page.locator(".passage", has_text="sleeps").click()
+    assert page.page.locator("#reader mark").all_text_contents()[0] == "The cat"
+
+
+def test_the_index_is_there_after_a_reload_until_it_is_deleted(page: WatchedPage) -> None:
+    add_files(page, ("a.txt", b"A dog barks. "), ("b.html", b"<p>Hello <b>sea</b></p><script>1</script>"), expect=2)
+    page.page.reload()
+    page.wait_until_ready()
+    page.until(f"{SHOWN} === 2")
+    page.page.locator("details.collection summary").click()
+    with page.page.expect_download() as download:
+        page.page.click("#collection-export")
+    kept = Path(download.value.path()).read_bytes()
+    page.page.on("dialog", lambda dialog: dialog.accept())
+    page.page.click("#collection-delete")
+    page.until(f"{SHOWN} === 0")
+    page.page.set_input_files("#import-file", {"name": "x.wgkindex", "mimeType": "", "buffer": kept})
+    page.until(f"{SHOWN} === 2")
+    page.page.click(".document .remove")
+    page.until(f"{SHOWN} === 1")
+
+
+def test_an_index_of_another_model_is_not_mixed_in(page: WatchedPage) -> None:
+    header = {
+        "format": 1,
+        "name": "old",
+        "model": {"name": "old", "sha256": "0" * 64, "variant": "q8", "dimensions": 32},
+        "documents": [],
+    }
+    text = json.dumps(header).encode()
+    content = b"WGKINDEX" + len(text).to_bytes(4, "little") + text + b"\0" * (-(12 + len(text)) % 4)
+    page.page.set_input_files("#import-file", {"name": "x.wgkindex", "mimeType": "", "buffer": content})
+    assert "was made with the model old" in read_problems(page) and page.js(SHOWN) == 0
+
+
+BAD_FILES = [
+    ("empty.txt", b"", "is empty"),
+    ("blank.txt", b" \n ", "has no text in it"),
+    ("paper.pdf", b"%PDF-1.7 and so on", "is a PDF, which this page does not read"),
+    ("photo.md", b"\x89PNG\r\n\x1a\n\0\0\0", "is a binary file"),
+    ("old.txt", b"na\xefve caf\xe9", "is not written in UTF-8"),
+    ("odd.html", b"<meta charset=klingon><p>a</p>", 'is written in "klingon", which is not known'),
+]
+
+
+def test_files_that_cannot_be_read_are_named_and_the_others_are_taken(page: WatchedPage) -> None:
+    files = [(name, content) for name, content, _ in BAD_FILES]
+    add_files(page, *files, ("good.txt", "Gut für Bücher.".encode("utf-16")), expect=1)
+    problems = read_problems(page)
+    for name, _, words in BAD_FILES:
+        assert f"{name} " in problems and words in problems
+    page.page.fill("#question", "что делает кошка")
+    page.until("document.querySelector('#asking-note').textContent.includes('knows English best')")

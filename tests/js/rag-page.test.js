@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { register } from "node:module";
+import { test } from "node:test";
+
+// In a site the page stands beside the kit; here it does not.
+register(`data:text/javascript,${encodeURIComponent(`export const resolve = (specifier, context, next) =>
+  next(specifier.startsWith("./kit/") ? new URL("../../" + specifier.slice(2), context.parentURL).href : specifier, context);`)}`);
+
+const { findSupport } = await import("../../site_templates/pages/rag/support.js");
+const { pickQuotes } = await import("../../site_templates/pages/rag/quotes.js");
+const { makeMessages } = await import("../../site_templates/pages/rag/prompt.js");
+const { isRelevant } = await import("../../site_templates/pages/rag/relevance.js");
+const { explainScript } = await import("../../site_templates/pages/rag/language.js");
+
+const { readDocument } = await import("../../site_templates/kit/documents/read.js");
+
+/** @param {string} name @param {Uint8Array<ArrayBuffer>} bytes @param {number} [size] */
+const read = (name, bytes, size = bytes.length) => readDocument({ name, size, arrayBuffer: async () => bytes.buffer });
+const utf8 = (/** @type {string} */ text) => new TextEncoder().encode(text);
+
+test("a file that is too large is refused before it is read", async () => {
+  const never = () => Promise.reject(new Error("it was read"));
+  const large = readDocument({ name: "large.txt", size: 100_000_000, arrayBuffer: never });
+  await assert.rejects(large, { code: "bad-input", message: /large\.txt is 100 MB large; files of up to 20 MB/ });
+});
+
+test("texts are read with their kind, their folder, and plain line ends", async () => {
+  const document = await readDocument({ name: "a.md", size: 9, arrayBuffer: async () => utf8("# A\r\nb ✓").buffer }, "folder/a.md");
+  assert.deepEqual(document, { name: "folder/a.md", kind: "markdown", text: "# A\nb ✓", pages: [] });
+  const wide = Uint8Array.from([0xfe, 0xff, 0x00, 0x48, 0x00, 0x69]);
+  assert.equal((await read("a.txt", wide)).text, "Hi");
+  await assert.rejects(read("a.txt", Uint8Array.from([72, 1, 2, 3, 4])), /is a binary file/);
+});
+
+const passages = ["Let the loaf rest for at least 1 hour. Bread keeps four days.", "Tides come twice a day."];
+
+test("a sentence has the passage that its words stand in, and none when they are invented", () => {
+  const found = findSupport("The loaf must rest for an hour. Tides come twice. The rest takes 48 hours. It is nice.", passages);
+  assert.deepEqual(found.map(({ passage }) => passage), [0, 1, null, null]);
+  assert.deepEqual(findSupport("The loaf should rest for at least 3 hour.", passages)[0].passage, null);
+  assert.deepEqual(findSupport("", passages), []);
+});
+
+test("quotes are the sentences closest to the question, each once and no headings", async () => {
+  const found = ["# Head\nRed thing. Blue thing.", "Blue thing. Green thing."].map((text) => /** @type {any} */ ({ text }));
+  /** @type {string[]} */
+  let asked = [];
+  const embed = async (/** @type {{inputs: string[]}} */ { inputs }) => {
+    asked = inputs;
+    return { embeddings: Float32Array.from(inputs.flatMap((text) => (text.startsWith("Green") ? [1, 0] : [0, 1]))), dimensions: 2 };
+  };
+  const quotes = await pickQuotes(found, Float32Array.of(1, 0.5), /** @type {any} */ ({ embed }));
+  assert.deepEqual(asked, ["Red thing.", "Blue thing.", "Green thing."]);
+  assert.deepEqual([quotes[0].text, quotes[0].passage, quotes[0].score], ["Green thing.", 1, 1]);
+  assert.match(makeMessages("Which?", quotes)[1].content, /^Text: Red thing\. Blue thing\. Green thing\.\n\nQuestion: Which\?$/);
+  assert.deepEqual(await pickQuotes([], Float32Array.of(1, 0), /** @type {any} */ ({ embed })), []);
+});
+
+test("what is far from every passage is not relevant", () => {
+  const at = (/** @type {number} */ score) => [/** @type {any} */ ({ score })];
+  assert.deepEqual([isRelevant(at(0.27)), isRelevant(at(0.29)), isRelevant([])], [false, true, false]);
+});
+
+test("only other scripts are spoken of", () => {
+  assert.equal(explainScript("What is déjà vu?"), "");
+  assert.match(explainScript("что делает кошка"), /English best/);
+});
