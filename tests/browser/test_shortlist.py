@@ -47,7 +47,8 @@ COMPARE = """async ({ size, shape, settings, masked, steps }) => {
         for (let step = 0; step < steps; step++) {
             for (let change = 0; change < size / 10; change++) row[Math.floor(random.nextFraction() * size)] = next();
             row[step % size] = 21; // so that penalties, masks and the rest have something to decide
-            if (masked) whole.mask = listed.mask = Int32Array.from({ length: Math.ceil(size / 32) }, () => random.nextWord());
+            const mask = Int32Array.from({ length: Math.ceil(size / 32) }, () => random.nextWord());
+            if (masked) whole.mask = listed.mask = mask;
             device.queue.writeBuffer(logits, 0, row);
             wanted.push(whole.pick(row.slice()));
             const quick = listed.pickListed(await gpu.make(listed));

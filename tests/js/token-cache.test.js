@@ -148,7 +148,10 @@ test("how much a GPU reads at once is tried, not believed", async () => {
   assert.equal(await findPartLength(new FakeDecoder(), facts), longestPart);
   const wrong = new FakeDecoder();
   const read = wrong.readLogits.bind(wrong);
-  wrong.readLogits = async () => (await read()).map((value) => ((wrong.runs.at(-1)?.length ?? 0) >= 32 ? -value : value));
+  wrong.readLogits = async () => {
+    const sign = (wrong.runs.at(-1)?.length ?? 0) >= 32 ? -1 : 1;
+    return (await read()).map((value) => sign * value);
+  };
   assert.equal(await findPartLength(wrong, facts), shortPart);
   const narrow = new FakeDecoder();
   assert.equal(await findPartLength(narrow, { ...facts, subgroupMinSize: 4 }), shortPart);

@@ -145,7 +145,9 @@ var<workgroup> end_bucket: u32;
 fn find_end(thread: u32) -> u32 {
   let own = ${buckets / threads}u;
   var sum = 0u;
-  for (var bucket = thread * own; bucket < (thread + 1u) * own; bucket++) { sum += atomicLoad(&work.histogram[bucket]); }
+  for (var bucket = thread * own; bucket < (thread + 1u) * own; bucket++) {
+    sum += atomicLoad(&work.histogram[bucket]);
+  }
   if (thread == 0u) { end_bucket = ${buckets}u; }
   workgroupBarrier();
   whole_numbers[thread] = sum;

@@ -7,7 +7,8 @@
  * @typedef {import("./ranking.js").Ranked} Ranked
  */
 
-import { brokenKey, bucketShift, buckets, capacity, groups, headWords, nearBits, nearDistance } from "./shortlist-layout.js";
+import { brokenKey, bucketShift, buckets, capacity, groups } from "./shortlist-layout.js";
+import { headWords, nearBits, nearDistance } from "./shortlist-layout.js";
 
 /** A double holds a key of 32 bits and an id of so many. */
 const idRange = 2 ** 21;
