@@ -97,7 +97,10 @@ export class GpuShortlist {
   #describe(sampler, tokens) {
     const { queue } = this.device;
     const { penalties, mask } = sampler;
-    if (mask) queue.writeBuffer(this.mask, 0, /** @type {Int32Array<ArrayBuffer>} */ (mask));
+    if (mask) {
+      const words = Math.min(mask.length, this.mask.size / 4); // a tokenizer may know more tokens than the model
+      queue.writeBuffer(this.mask, 0, /** @type {Int32Array<ArrayBuffer>} */ (mask), 0, words);
+    }
     if (sampler !== this.#sampler || Number(mask !== null) !== this.#words[3]) this.#writeSettings(sampler, tokens);
     const missing = sampler === this.#sampler ? penalties.additions - this.#additions : Infinity;
     if (penalties.active && missing) {
