@@ -32,14 +32,19 @@ function makeGenerator(script, changes = {}) {
   /** @type {number[][]} */
   const runs = [];
   let prompt = 0;
+  let logits = new Float32Array(vocabulary);
   const decoder = {
     resize() {},
+    async settle() {},
+    readLogits: async () => logits,
+    /** @param {import("../../site_templates/kit/generation/sampler.js").Sampler} sampler */
+    pick: async (sampler) => sampler.pick(logits),
     /** @param {readonly number[]} ids @param {number} past */
     async run(ids, past) {
       runs.push([...ids]);
       if (ids.length > 1 || ids[0] === tokenizer.token_to_id("|")) prompt = past + ids.length;
       const next = words[Math.min(past + ids.length - prompt, words.length - 1)];
-      return new Float32Array(vocabulary).fill(0).with(next, 20);
+      logits = new Float32Array(vocabulary).fill(0).with(next, 20);
     },
   };
   const cache = new TokenCache(decoder, settings.context_length);

@@ -121,10 +121,10 @@ test("the ranking is a sort, with equals in the order of their ids", () => {
   for (const size of [1, 2, 3, 50, 1000]) {
     const values = Float32Array.from({ length: size }, () => Math.floor(random.nextFraction() * 20));
     const ranking = new Ranking(size);
-    ranking.start(values, 5);
+    ranking.start(values, Math.max(...values), 1);
     const taken = [];
     for (let id = ranking.take(); id >= 0; id = ranking.take()) taken.push(id);
-    const wanted = [...values.keys()].filter((id) => values[id] >= 5).sort((a, b) => values[b] - values[a] || a - b);
+    const wanted = [...values.keys()].sort((a, b) => values[b] - values[a] || a - b);
     assert.deepEqual(taken, wanted);
   }
 });
@@ -138,6 +138,16 @@ test("random numbers are spread evenly, and in [0, 1)", () => {
     bins[Math.floor(fraction * 10)]++;
   }
   for (const count of bins) assert.ok(Math.abs(count - 10000) < 5 * Math.sqrt(9000), `${count} of 10000`);
+});
+
+test("where there is a mask only its tokens are drawn", () => {
+  const sampler = new Sampler({ ...plainSampling, seed: 1 }, [], new SamplerBuffers(logits.length));
+  sampler.mask = Int32Array.of(0b10100010);
+  const shares = countShares(() => sampler.pick(Float32Array.from(logits)), logits.length, 2000);
+  assert.deepEqual([...shares.keys()].filter((id) => shares[id]), [1, 7]);
+  const greedy = new Sampler({ ...plainSampling, temperature: 0 }, [], new SamplerBuffers(logits.length));
+  greedy.mask = Int32Array.of(0b100101);
+  assert.equal(greedy.pick(Float32Array.from(logits)), 0);
 });
 
 test("fast enough: top-p over 49,152 tokens under 10 ms", () => {

@@ -16,7 +16,10 @@ class FakeDecoder {
   runs = [];
   /** @type {number[][]} */
   resizes = [];
+  /** @type {number[]} */
+  settled = [];
   capacity = 0;
+  length = 0;
 
   /** @param {number} capacity @param {number} used */
   resize(capacity, used) {
@@ -30,11 +33,28 @@ class FakeDecoder {
     assert.ok(past + ids.length <= this.capacity, "never beyond the cache");
     this.runs.push([...ids]);
     ids.forEach((id, index) => (this.rows[past + index] = id));
-    return Float32Array.from(this.rows.slice(0, past + ids.length));
+    this.length = past + ids.length;
+  }
+
+  async settle() {
+    this.settled.push(this.length);
+  }
+
+  async readLogits() {
+    return Float32Array.from(this.rows.slice(0, this.length));
+  }
+
+  /** @returns {Promise<number>} */
+  async pick() {
+    throw new Error("nothing is drawn here");
   }
 }
 
-const asList = (/** @type {Float32Array} */ logits) => [...logits];
+/** @param {TokenCache} cache @param {number[]} ids @param {() => Promise<void>} [betweenParts] */
+async function readAll(cache, ids, betweenParts) {
+  await cache.read(ids, betweenParts);
+  return [...(await cache.decoder.readLogits())];
+}
 
 test("a second turn reads only its new tokens", async () => {
   const decoder = new FakeDecoder();
@@ -43,7 +63,7 @@ test("a second turn reads only its new tokens", async () => {
   await cache.read([4]);
   const next = [1, 2, 3, 4, 5, 6];
   assert.equal(cache.rollBack(next), 4);
-  assert.deepEqual(asList(await cache.read(next.slice(4))), next);
+  assert.deepEqual(await readAll(cache, next.slice(4)), next);
   assert.deepEqual(decoder.runs, [[1, 2, 3], [4], [5, 6]]);
 });
 
@@ -53,7 +73,7 @@ test("an edit goes back to where the two part; what was there before is gone", a
   await cache.read([1, 2, 3, 4, 5]);
   const edited = [1, 2, 9, 8];
   assert.equal(cache.rollBack(edited), 2);
-  assert.deepEqual(asList(await cache.read([9, 8])), edited);
+  assert.deepEqual(await readAll(cache, [9, 8]), edited);
   assert.deepEqual(cache.ids, edited);
 });
 
@@ -69,8 +89,9 @@ test("a long prompt is read in parts, and may be stopped between them", async ()
   const decoder = new FakeDecoder();
   const cache = new TokenCache(decoder, 4096);
   const prompt = Array.from({ length: 2 * longestPart + 5 }, (_, id) => id);
-  assert.deepEqual(asList(await cache.read(prompt)), prompt);
+  assert.deepEqual(await readAll(cache, prompt), prompt);
   assert.deepEqual(decoder.runs.map(({ length }) => length), [longestPart, longestPart, 5]);
+  assert.deepEqual(decoder.settled, [longestPart, 2 * longestPart], "one part at a time is in the queue");
   cache.clear();
   let parts = 0;
   const stop = async () => {
@@ -102,7 +123,7 @@ test("a cache that could not grow begins anew", async () => {
   await assert.rejects(cache.read([2]), /no memory/);
   decoder.resize = resize;
   assert.deepEqual(cache.ids, []);
-  assert.deepEqual(asList(await cache.read([5, 6])), [5, 6]);
+  assert.deepEqual(await readAll(cache, [5, 6]), [5, 6]);
 });
 
 test("a run that fails leaves the cache as it was", async () => {
@@ -113,7 +134,7 @@ test("a run that fails leaves the cache as it was", async () => {
   decoder.run = async () => Promise.reject(new Error("failed"));
   await assert.rejects(cache.read([3]), /failed/);
   decoder.run = run;
-  assert.deepEqual(asList(await cache.read([4])), [1, 2, 4]);
+  assert.deepEqual(await readAll(cache, [4]), [1, 2, 4]);
 });
 
 test("common beginnings", () => {
@@ -126,16 +147,16 @@ test("how much a GPU reads at once is tried, not believed", async () => {
   const facts = { vocabulary: 49152, contextLength: 4096, subgroupMinSize: 32 };
   assert.equal(await findPartLength(new FakeDecoder(), facts), longestPart);
   const wrong = new FakeDecoder();
-  const run = wrong.run.bind(wrong);
-  wrong.run = async (ids, past) => {
-    const logits = await run(ids, past);
-    return ids.length >= 32 ? logits.map((value) => -value) : logits;
+  const read = wrong.readLogits.bind(wrong);
+  wrong.readLogits = async () => {
+    const sign = (wrong.runs.at(-1)?.length ?? 0) >= 32 ? -1 : 1;
+    return (await read()).map((value) => sign * value);
   };
   assert.equal(await findPartLength(wrong, facts), shortPart);
   const narrow = new FakeDecoder();
   assert.equal(await findPartLength(narrow, { ...facts, subgroupMinSize: 4 }), shortPart);
   assert.deepEqual(narrow.runs, [], "where it is known nothing is tried");
   const undefinedNumbers = new FakeDecoder();
-  undefinedNumbers.run = async () => Float32Array.of(NaN);
+  undefinedNumbers.readLogits = async () => Float32Array.of(NaN);
   assert.equal(await findPartLength(undefinedNumbers, facts), shortPart);
 });

@@ -79,11 +79,11 @@ export class Generator {
     };
     try {
       await checkAbort();
-      let logits = await this.cache.read(prompt.slice(this.cache.ids.length), checkAbort);
+      await this.cache.read(prompt.slice(this.cache.ids.length), checkAbort);
       await constraint?.look();
       for (;;) {
         sampler.mask = constraint?.mask ?? null;
-        const id = sampler.pick(logits);
+        const id = await this.cache.decoder.pick(sampler);
         pace.count();
         if (this.ends.has(id)) return finish(text, onText, "stop");
         say(text.push(id), onText);
@@ -92,7 +92,7 @@ export class Generator {
         if (constraint?.ended) return finish(text, onText, "stop");
         if (pace.tokens >= limit) return finish(text, onText, "length");
         await checkAbort();
-        logits = await this.cache.read([id]);
+        await this.cache.read([id]);
       }
     } catch (error) {
       if (signal.aborted && error === signal.reason) return "aborted";

@@ -1,17 +1,17 @@
 /**
  * The decode loop's model on WebGPU. Keys and values stay on the GPU, in buffers that are the graph's input and its
  * output at once: each run writes its new rows in place (GroupQueryAttention sees that past and present are one
- * buffer). Per run two small inputs go up and one row of logits comes back, through one map.
+ * buffer). Per token two small inputs go up and a short list of likely tokens comes back, through one map; the logits
+ * themselves only where the list leaves open which token is drawn.
  *
  * @typedef {import("./decoder-shape.js").DecoderShape} DecoderShape
  * @typedef {import("onnxruntime-common").Tensor} OrtTensor
  */
 
 import { KitError, describeError } from "../errors.js";
-
-/** WebGPU's own numbers for them. */
-const usages = Object.freeze({ mapRead: 1, copySource: 4, copyTarget: 8, storage: 128 });
-const mapModeRead = 1;
+import { GpuShortlist, mapModeRead, usages } from "./gpu-shortlist.js";
+import { capacity } from "./shortlist-layout.js";
+import { longestPart } from "./token-cache.js";
 
 /** A graph with its cache. Implements Decoder in token-cache.js. */
 export class GpuDecoder {
@@ -23,18 +23,22 @@ export class GpuDecoder {
   /** @type {Record<string, OrtTensor>} */
   #fetches = {};
   #mask = new BigInt64Array(0);
+  #ids = new BigInt64Array(longestPart);
 
   /**
    * @param {import("../session.js").Session} session
    * @param {DecoderShape} shape
    * @param {GPUDevice} device
+   * @param {GPUBuffer} logits
+   * @param {GpuShortlist} shortlist
    */
-  constructor(session, shape, device) {
+  constructor(session, shape, device, logits, shortlist) {
     this.session = session;
     this.shape = shape;
     this.device = device;
+    this.logits = logits;
+    this.shortlist = shortlist;
     const size = shape.vocabulary * 4;
-    this.logits = device.createBuffer({ size, usage: usages.storage | usages.copySource });
     this.staging = device.createBuffer({ size, usage: usages.mapRead | usages.copyTarget });
     this.row = new Float32Array(shape.vocabulary);
     this.#fetches.logits = this.#wrap(this.logits, "float32", [1, 1, shape.vocabulary]);
@@ -46,7 +50,12 @@ export class GpuDecoder {
    * @returns {Promise<GpuDecoder>}
    */
   static async open(session, shape) {
-    return new GpuDecoder(session, shape, await session.ort.env.webgpu.device);
+    /** @type {GPUDevice} */
+    const device = await session.ort.env.webgpu.device;
+    const { vocabulary } = shape;
+    const logits = device.createBuffer({ size: vocabulary * 4, usage: usages.storage | usages.copySource });
+    const shortlist = await GpuShortlist.open(device, vocabulary, logits);
+    return new GpuDecoder(session, shape, device, logits, shortlist);
   }
 
   /**
@@ -72,27 +81,39 @@ export class GpuDecoder {
   /**
    * @param {readonly number[]} ids
    * @param {number} past
-   * @returns {Promise<Float32Array>}
    */
   async run(ids, past) {
     const { Tensor } = this.session.ort;
     const total = past + ids.length;
-    this.#feeds.input_ids = new Tensor("int64", BigInt64Array.from(ids, BigInt), [1, ids.length]);
+    for (let place = 0; place < ids.length; place++) this.#ids[place] = BigInt(ids[place]);
+    this.#feeds.input_ids = new Tensor("int64", this.#ids.subarray(0, ids.length), [1, ids.length]);
     this.#feeds.attention_mask = new Tensor("int64", this.#mask.subarray(0, total), [1, total]);
-    try {
-      await this.session.session.run(this.#feeds, this.#fetches);
-      return await this.#readLogits();
-    } catch (error) {
-      throw new KitError("run", `ONNX Runtime failed while computing: ${describeError(error)}`, { cause: error });
+    await guard(this.session.session.run(this.#feeds, this.#fetches));
+  }
+
+  /** ONNX Runtime hands work over without waiting for it; too much of it in the queue could not be stopped. */
+  async settle() {
+    await this.device.queue.onSubmittedWorkDone();
+  }
+
+  /**
+   * @param {import("./sampler.js").Sampler} sampler
+   * @returns {Promise<number>}
+   */
+  async pick(sampler) {
+    if (sampler.topK <= capacity) {
+      const id = sampler.pickListed(await guard(this.shortlist.make(sampler)));
+      if (id >= 0) return id;
     }
+    return sampler.pick(await this.readLogits());
   }
 
   /** @returns {Promise<Float32Array>} */
-  async #readLogits() {
+  async readLogits() {
     const encoder = this.device.createCommandEncoder();
     encoder.copyBufferToBuffer(this.logits, 0, this.staging, 0, this.staging.size);
     this.device.queue.submit([encoder.finish()]);
-    await this.staging.mapAsync(mapModeRead);
+    await guard(this.staging.mapAsync(mapModeRead));
     this.row.set(new Float32Array(this.staging.getMappedRange()));
     this.staging.unmap();
     return this.row;
@@ -124,5 +145,18 @@ export class GpuDecoder {
   #wrap(buffer, dataType, dims) {
     // The two packages that name GPUBuffer know different years of it.
     return this.session.ort.Tensor.fromGpuBuffer(/** @type {any} */ (buffer), { dataType, dims });
+  }
+}
+
+/**
+ * @template Result
+ * @param {Promise<Result>} work
+ * @returns {Promise<Result>}
+ */
+async function guard(work) {
+  try {
+    return await work;
+  } catch (error) {
+    throw new KitError("run", `ONNX Runtime failed while computing: ${describeError(error)}`, { cause: error });
   }
 }

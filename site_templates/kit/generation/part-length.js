@@ -24,13 +24,12 @@ export async function findPartLength(decoder, { vocabulary, contextLength, subgr
   const count = Math.min(trialTokens, contextLength);
   const ids = Array.from({ length: count }, (_, index) => (index * 7919 + 13) % vocabulary);
   decoder.resize(count, 0);
-  const whole = Float32Array.from(await decoder.run(ids, 0));
-  /** @type {Float32Array} */
-  let parts = whole;
+  await decoder.run(ids, 0);
+  const whole = Float32Array.from(await decoder.readLogits());
   for (let start = 0; start < count; start += shortPart) {
-    parts = await decoder.run(ids.slice(start, start + shortPart), start);
+    await decoder.run(ids.slice(start, start + shortPart), start);
   }
-  return measureDifference(whole, parts) <= allowedDifference ? longestPart : shortPart;
+  return measureDifference(whole, await decoder.readLogits()) <= allowedDifference ? longestPart : shortPart;
 }
 
 /**

@@ -10,9 +10,12 @@
  * @property {number} frequency_penalty  0 for none; for each time that the answer has the token
  * @property {number} presence_penalty  0 for none; once if the answer has the token
  * @property {number | null} seed
+ *
+ * @typedef {import("./ranking.js").Ranked} Ranked
  */
 
 import { KitError } from "../errors.js";
+import { Penalties } from "./penalties.js";
 import { Random, drawSeed } from "./random.js";
 import { Ranking } from "./ranking.js";
 
@@ -28,9 +31,6 @@ export const plainSampling = Object.freeze({
   seed: null,
 });
 
-/** Below this times the temperature under the best logit, a token has no probability that a double could tell from 0. */
-const smallestExponent = 745;
-
 /** The buffers that every generation of a model shares. */
 export class SamplerBuffers {
   /**
@@ -40,11 +40,17 @@ export class SamplerBuffers {
     this.ranking = new Ranking(vocabulary);
     this.kept = new Int32Array(vocabulary);
     this.weights = new Float64Array(vocabulary);
+    this.penalties = new Uint32Array(vocabulary);
   }
 }
 
 /** Chooses the tokens of one generation. */
 export class Sampler {
+  /** Which tokens can be picked: 32 a word, the lowest bit first; null for all. @type {Int32Array | null} */
+  mask = null;
+  /** Of the token at hand; kept while a short list is not enough to place it. @type {number | null} */
+  #fraction = null;
+
   /**
    * @param {Sampling} sampling
    * @param {readonly number[]} prompt
@@ -54,12 +60,9 @@ export class Sampler {
     this.sampling = sampling;
     this.buffers = buffers;
     this.random = new Random(sampling.seed ?? drawSeed());
-    /** Which tokens can be picked: 32 a word, the lowest bit first; null for all. @type {Int32Array | null} */
-    this.mask = null;
-    /** How often the answer has each token. @type {Map<number, number>} */
-    this.counts = new Map();
-    /** @type {Set<number>} */
-    this.seen = new Set(sampling.repetition_penalty === 1 ? [] : prompt);
+    this.penalties = new Penalties(sampling, prompt, buffers.penalties);
+    /** 0 for all. */
+    this.topK = sampling.top_k < buffers.kept.length ? sampling.top_k : 0;
   }
 
   /**
@@ -68,62 +71,113 @@ export class Sampler {
    */
   pick(logits) {
     if (this.mask) forbid(logits, this.mask);
-    this.#penalize(logits);
+    this.penalties.apply(logits);
     const best = findBest(logits);
-    const id = this.sampling.temperature === 0 ? best : this.#draw(logits, logits[best]);
-    this.counts.set(id, (this.counts.get(id) ?? 0) + 1);
-    if (this.sampling.repetition_penalty !== 1) this.seen.add(id);
+    const { temperature } = this.sampling;
+    if (temperature === 0) return this.#keep(best);
+    this.buffers.ranking.start(logits, logits[best], temperature);
+    return this.#keep(this.#draw(this.buffers.ranking));
+  }
+
+  /**
+   * What `pick` would choose from the whole row, where a part of it tells.
+   * @param {import("./shortlist.js").Shortlist} shortlist  made with this sampler's mask and penalties
+   * @returns {number} a token id, or -1: `pick` must see all logits
+   */
+  pickListed(shortlist) {
+    if (!shortlist.certain) return -1;
+    const id = this.sampling.temperature === 0 ? shortlist.take() : this.#draw(shortlist);
+    return id < 0 ? -1 : this.#keep(id);
+  }
+
+  /**
+   * @param {number} id
+   * @returns {number} the same
+   */
+  #keep(id) {
+    this.#fraction = null;
+    this.penalties.add(id);
     return id;
   }
 
   /**
-   * @param {Float32Array} logits
+   * @param {Ranked} ranked
+   * @returns {number} a token id; -1 where it cannot be told
    */
-  #penalize(logits) {
-    const { repetition_penalty: repetition, frequency_penalty: frequency, presence_penalty: presence } = this.sampling;
-    for (const id of this.seen) logits[id] = logits[id] > 0 ? logits[id] / repetition : logits[id] * repetition;
-    if (!frequency && !presence) return;
-    for (const [id, count] of this.counts) logits[id] -= frequency * count + presence;
+  #draw(ranked) {
+    const { top_p: topP, min_p: minP } = this.sampling;
+    if (!this.topK && topP >= 1 && !minP) return this.#drawUncut(ranked);
+    const { kept, weights } = this.buffers;
+    const count = this.topK ? this.#keepBest(ranked) : this.#keepLikely(ranked);
+    return count < 0 ? -1 : kept[this.#choose(weights, count)];
   }
 
   /**
-   * @param {Float32Array} logits
-   * @param {number} highest
-   * @returns {number}
+   * Top-k, and of its tokens top-p and min-p.
+   * @param {Ranked} ranked
+   * @returns {number} how many tokens are kept; -1 where it cannot be told
    */
-  #draw(logits, highest) {
-    const { temperature, top_k: topK, top_p: topP, min_p: minP } = this.sampling;
-    const limit = topK || logits.length;
-    if (limit >= logits.length && topP >= 1) return this.#drawUnranked(logits, highest);
-    const { ranking, kept, weights } = this.buffers;
-    const whole = limit < logits.length ? 0 : sumWeights(logits, highest, temperature);
-    ranking.start(logits, highest - temperature * smallestExponent);
-    let count = 0;
-    let sum = 0;
-    for (let id = ranking.take(); id >= 0 && count < limit; id = ranking.take()) {
+  #keepBest(ranked) {
+    const { temperature, top_p: topP, min_p: minP } = this.sampling;
+    const { kept, weights } = this.buffers;
+    let [count, sum] = [0, 0];
+    while (count < this.topK) {
+      const id = ranked.take();
+      if (id < 0 && weigh(ranked, ranked.floor, temperature) > 0) return -1;
+      if (id < 0) break;
       kept[count] = id;
-      weights[count] = Math.exp((logits[id] - highest) / temperature);
+      weights[count] = weigh(ranked, ranked.logit, temperature);
       sum += weights[count++];
-      if (whole && sum >= topP * whole) break;
     }
-    if (!whole) count = cutNucleus(weights, count, topP * sum);
-    return kept[this.#choose(weights, cutUnlikely(weights, count, minP))];
+    return cutUnlikely(weights, cutNucleus(weights, count, topP * sum), minP);
   }
 
   /**
-   * Without top-k and top-p nothing needs to be ranked.
-   * @param {Float32Array} logits
-   * @param {number} highest
-   * @returns {number}
+   * Top-p and min-p of all tokens.
+   * @param {Ranked} ranked
+   * @returns {number} how many tokens are kept; -1 where it cannot be told
    */
-  #drawUnranked(logits, highest) {
-    const { temperature, min_p: minP } = this.sampling;
-    const { weights } = this.buffers;
-    for (let id = 0; id < logits.length; id++) {
-      const weight = Math.exp((logits[id] - highest) / temperature);
-      weights[id] = weight >= minP ? weight : 0;
+  #keepLikely(ranked) {
+    const { temperature, top_p: topP, min_p: minP } = this.sampling;
+    const { kept, weights } = this.buffers;
+    const wanted = topP < 1 ? topP * ranked.sumWeights(temperature) : Infinity;
+    const error = topP < 1 ? topP * ranked.sumError : 0;
+    let [count, sum] = [0, 0];
+    while (!count || sum < wanted + error) {
+      const id = ranked.take();
+      const weight = weigh(ranked, id < 0 ? ranked.floor : ranked.logit, temperature);
+      if (count && weight < minP) break; // and all that follow are less likely still
+      if (count && error && sum >= wanted - error) return -1;
+      if (id < 0 && weight > 0) return -1;
+      if (id < 0) break;
+      kept[count] = id;
+      weights[count] = weight;
+      sum += weights[count++];
     }
-    return this.#choose(weights, logits.length);
+    return count;
+  }
+
+  /**
+   * Where no token is cut off, only those up to the one that is drawn need to be ranked.
+   * @param {Ranked} ranked
+   * @returns {number} a token id; -1 where it cannot be told
+   */
+  #drawUncut(ranked) {
+    const { temperature } = this.sampling;
+    const fraction = this.#nextFraction();
+    const wanted = fraction * ranked.sumWeights(temperature);
+    const error = fraction * ranked.sumError;
+    let [last, sum] = [-1, 0];
+    while (sum <= wanted + error) {
+      if (sum && error && sum > wanted - error) return -1;
+      const id = ranked.take();
+      if (id < 0 && weigh(ranked, ranked.floor, temperature) > 0) return -1;
+      if (id < 0) break; // rounding has left a rest
+      const weight = weigh(ranked, ranked.logit, temperature);
+      if (weight) last = id;
+      sum += weight;
+    }
+    return last;
   }
 
   /**
@@ -134,7 +188,7 @@ export class Sampler {
   #choose(weights, count) {
     let sum = 0;
     for (let place = 0; place < count; place++) sum += weights[place];
-    let rest = this.random.nextFraction() * sum;
+    let rest = this.#nextFraction() * sum;
     let last = 0;
     for (let place = 0; place < count; place++) {
       if (!weights[place]) continue;
@@ -143,6 +197,12 @@ export class Sampler {
       if (rest < 0) break;
     }
     return last; // where rounding leaves a rest, the last one that can be chosen
+  }
+
+  /** @returns {number} */
+  #nextFraction() {
+    this.#fraction ??= this.random.nextFraction();
+    return this.#fraction;
   }
 }
 
@@ -155,6 +215,16 @@ function forbid(logits, mask) {
 }
 
 /**
+ * @param {Ranked} ranked
+ * @param {number} logit
+ * @param {number} temperature
+ * @returns {number} its probability, as a share of the most likely token's
+ */
+function weigh(ranked, logit, temperature) {
+  return Math.exp((logit - ranked.highest) / temperature);
+}
+
+/**
  * @param {Float32Array} logits
  * @returns {number} the id of the highest, the first of equals
  */
@@ -163,18 +233,6 @@ export function findBest(logits) {
   for (let id = 1; id < logits.length; id++) if (logits[id] > logits[best] || Number.isNaN(logits[best])) best = id;
   if (Number.isFinite(logits[best])) return best;
   throw new KitError("run", "The model's answer is not made of numbers any more, so no word can be chosen from it.");
-}
-
-/**
- * @param {Float32Array} logits
- * @param {number} highest
- * @param {number} temperature
- * @returns {number}
- */
-function sumWeights(logits, highest, temperature) {
-  let sum = 0;
-  for (let id = 0; id < logits.length; id++) sum += Math.exp((logits[id] - highest) / temperature);
-  return sum;
 }
 
 /**

@@ -18,9 +18,10 @@ export async function scoreTokens(cache, { token_ids: ids, scored, ask }) {
   const logprobs = new Float32Array(scored * width);
   const best = new Int32Array(scored);
   cache.clear();
-  let logits = await cache.read(ids.slice(0, ids.length - scored + 1));
+  await cache.read(ids.slice(0, ids.length - scored + 1));
   for (let row = 0; row < scored; row++) {
-    if (row) logits = await cache.read([ids[ids.length - scored + row]]);
+    if (row) await cache.read([ids[ids.length - scored + row]]);
+    const logits = await cache.decoder.readLogits();
     best[row] = findBest(logits);
     const total = measureTotal(logits, logits[best[row]]);
     for (let column = row * width; column < (row + 1) * width; column++) {

@@ -5,8 +5,11 @@
  *
  * @typedef {object} Decoder  one model with its cache of keys and values
  * @property {(capacity: number, used: number) => void} resize  make room for `capacity` tokens, keeping the first `used`
- * @property {(ids: readonly number[], past: number) => Promise<Float32Array>} run  reads `ids` after `past` tokens and
- *   gives the logits of the last one, valid until the next run
+ * @property {(ids: readonly number[], past: number) => Promise<void>} run  reads `ids` after `past` tokens; the logits
+ *   of the last one stay where they are made, until the next run
+ * @property {() => Promise<void>} settle  waits until what was begun is computed
+ * @property {(sampler: import("./sampler.js").Sampler) => Promise<number>} pick  the next token, by those logits
+ * @property {() => Promise<Float32Array>} readLogits  all of them, valid until the next run
  */
 
 /** A longer prompt is read in parts: an abort need not wait for all of it, and attention's memory stays bounded. */
@@ -51,15 +54,15 @@ export class TokenCache {
   /**
    * @param {readonly number[]} ids  one or more
    * @param {() => Promise<void>} [betweenParts]  may throw, to end it
-   * @returns {Promise<Float32Array>} logits of the last token, valid until the next call
    */
   async read(ids, betweenParts = async () => {}) {
     this.#makeRoom(this.ids.length + ids.length);
     for (let start = 0; ; start += this.partLength) {
-      const part = ids.slice(start, start + this.partLength);
-      const logits = await this.decoder.run(part, this.ids.length);
+      const part = ids.length > this.partLength ? ids.slice(start, start + this.partLength) : ids;
+      await this.decoder.run(part, this.ids.length);
       for (const id of part) this.ids.push(id);
-      if (start + this.partLength >= ids.length) return logits;
+      if (start + this.partLength >= ids.length) return;
+      await this.decoder.settle();
       await betweenParts();
     }
   }

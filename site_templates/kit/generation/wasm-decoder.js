@@ -82,7 +82,6 @@ export class WasmDecoder {
   /**
    * @param {readonly number[]} ids
    * @param {number} past
-   * @returns {Promise<Float32Array>} in the heap itself
    */
   async run(ids, past) {
     const { heap } = this;
@@ -98,7 +97,22 @@ export class WasmDecoder {
       heap.releaseTensor(idsTensor);
       heap.releaseTensor(maskTensor);
     }
-    return new Float32Array(heap.buffer, this.logits, this.shape.vocabulary);
+  }
+
+  /** A run here ends when all is computed. */
+  async settle() {}
+
+  /**
+   * @param {import("./sampler.js").Sampler} sampler
+   * @returns {Promise<number>}
+   */
+  async pick(sampler) {
+    return sampler.pick(await this.readLogits());
+  }
+
+  /** @returns {Promise<Float32Array>} in the heap itself */
+  async readLogits() {
+    return new Float32Array(this.heap.buffer, this.logits, this.shape.vocabulary);
   }
 
   /**
