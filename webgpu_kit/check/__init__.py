@@ -191,7 +191,7 @@ async def _check_no_webgpu(opened: OpenBrowser, job: _Job) -> WorldEntry:
         opened.browser,
         job,
         job.origin,
-        Demand("/", "wasm", WORLD_SAMPLES, wants_reason=True),
+        Demand("/", "wasm", WORLD_SAMPLES, wants_reason=True, is_whole=False),
         _name_screenshot("world", world.name),
     )
     return world.model_copy(update=found)
@@ -201,7 +201,7 @@ async def _check_not_isolated(opened: OpenBrowser, job: _Job) -> WorldEntry:
     world = WorldEntry(name="not-isolated", title="A host without cross-origin isolation", verdict="not-verified")
     world.samples_total = len(job.golden.samples)
     job.progress("not cross-origin isolated: checking")
-    demand = Demand("/?backend=wasm", "wasm", WORLD_SAMPLES, isolated=False, threads=1)
+    demand = Demand("/?backend=wasm", "wasm", WORLD_SAMPLES, isolated=False, threads=1, is_whole=False)
     found = await _prove(opened.browser, job, job.bare_origin, demand, _name_screenshot("world", world.name))
     return world.model_copy(update=found)
 
@@ -215,6 +215,8 @@ async def _prove(
         outcome = await prove_page(context, origin, demand, job.manifest, job.golden, job.patience)
     if outcome.page.screenshot_png:
         outcome.page.screenshot = screenshot
+    if outcome.page.phone_screenshot_png:
+        outcome.page.phone_screenshot = screenshot.removesuffix(".png") + "-phone.png"
     job.progress(f"{demand.path}: {outcome.verdict}" + (f": {outcome.reason}" if outcome.reason else ""))
     return {**vars(outcome), "duration_ms": round(clock.seconds() * 1000)}
 
