@@ -76,17 +76,22 @@ def compare_answer(answer: RecordedAnswer, said: SaidAnswer, parity: ParityEntry
         return GreedyEntry(recorded=recorded, compared=agreed, agreed=agreed)
     place = min(agreed, recorded - 1)
     before = answer.ends[place - 1] if place else 0
-    # The bytes of one character may be several tokens, of which only the last shows.
-    silent = next((count for count in range(place) if answer.ends[place - 1 - count] < before), 0)
     error = (parity.max_abs_error if parity else None) or 0.0
     parting = PartingEntry(
         token=place,
-        margin=min(answer.margins[place - silent : place + 1]),
+        margin=min(answer.margins[_find_silent(answer.ends, place) : place + 1]),
         allowed=max(ROUNDING_NATS, 2 * error),
         original=answer.text[before : answer.ends[place]],
         page=given[before : before + SHOWN_CHARACTERS],
     )
     return GreedyEntry(recorded=recorded, compared=place + 1, agreed=place, parting=parting)
+
+
+def _find_silent(ends: Sequence[int], place: int) -> int:
+    """Where the tokens begin that show nothing before token `place` does: the first bytes of its character."""
+    while place > 0 and ends[place - 1] == (ends[place - 2] if place > 1 else 0):
+        place -= 1
+    return place
 
 
 def count_top_1(samples: Sequence[RecordedSample], runs: Sequence[Tensors]) -> AgreementEntry | None:
