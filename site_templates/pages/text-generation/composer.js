@@ -117,7 +117,7 @@ export class Composer {
  * @returns {(string | Node)[]} which keys do it, for those who have keys
  */
 export function describeKeys(action) {
-  if (matchMedia("(hover: none), (max-width: 480px)").matches) return [];
+  if (matchMedia("(hover: none)").matches) return [];
   if (action === "stop") return [make("kbd", {}, "Esc"), " stops"];
   return [make("kbd", {}, "Enter"), " sends, ", make("kbd", {}, "Shift"), " ", make("kbd", {}, "Enter"), " starts a new line"];
 }
