@@ -63,10 +63,14 @@ class Sample:
 
 @dataclass(frozen=True)
 class Golden:
-    """Recorded inputs with the original framework's outputs. `origin` names that framework and its version."""
+    """Recorded inputs with the original framework's outputs. `origin` names that framework and its version.
+
+    `answers` are whole answers of a model that talks, as `tasks/greedy_answer.py` describes them.
+    """
 
     origin: str
     samples: tuple[Sample, ...]
+    answers: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

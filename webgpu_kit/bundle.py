@@ -271,6 +271,7 @@ def _golden_to_json(golden: Golden) -> dict[str, Any]:
         "samples": [
             {"input": _input_to_json(sample.input), "outputs": _input_to_json(sample.outputs)} for sample in samples
         ],
+        **({"answers": list(golden.answers)} if golden.answers else {}),
     }
 
 

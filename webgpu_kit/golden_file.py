@@ -25,11 +25,28 @@ class RecordedSample:
 
 
 @dataclass(frozen=True)
+class RecordedAnswer:
+    """A whole answer of a model that talks, as `tasks/greedy_answer.py` recorded it."""
+
+    messages: list[dict[str, str]]
+    prompt_tokens: int
+    token_ids: list[int]
+    margins: list[float]
+    text: str
+    ends: list[int]
+
+    def __post_init__(self) -> None:
+        if not len(self.token_ids) == len(self.margins) == len(self.ends) > 0:
+            raise ValueError(f"an answer of {len(self.token_ids)} tokens has {len(self.margins)} margins")
+
+
+@dataclass(frozen=True)
 class RecordedGolden:
     """The golden of a site. `origin` names the framework that gave the outputs."""
 
     origin: str
     samples: tuple[RecordedSample, ...]
+    answers: tuple[RecordedAnswer, ...] = ()
 
 
 def read_golden(bundle: Bundle) -> RecordedGolden:
@@ -50,12 +67,13 @@ def read_golden(bundle: Bundle) -> RecordedGolden:
     try:
         recorded = json.loads(content)
         samples = [RecordedSample(each["input"], decode_tensors(each["outputs"])) for each in recorded["samples"]]
+        answers = tuple(RecordedAnswer(**each) for each in recorded.get("answers", []))
         origin = str(recorded["origin"])
     except (ValueError, KeyError, TypeError) as error:
         raise CheckError(f"{path}: not a golden: {error!r}.", fix=fix) from error
     if not samples or len(samples) != manifest.golden.count:
         raise CheckError(f"{path}: {len(samples)} samples, the manifest says {manifest.golden.count}.", fix=fix)
-    return RecordedGolden(origin, tuple(samples))
+    return RecordedGolden(origin, tuple(samples), answers)
 
 
 def decode_tensors(tensors: Mapping[str, Mapping[str, Any]]) -> Tensors:

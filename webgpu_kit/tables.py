@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from webgpu_kit.manifest import Manifest, VariantEntry
     from webgpu_kit.pipeline import Build
     from webgpu_kit.recipe import Recipe
-    from webgpu_kit.report import BenchReport, BenchRow, CheckReport, DoctorReport, PairEntry, WorldEntry
+    from webgpu_kit.report import (
+        AgreementEntry,
+        BenchReport,
+        BenchRow,
+        CheckReport,
+        DoctorReport,
+        PairEntry,
+        WorldEntry,
+    )
 
 # A pipe has no width of its own: wide enough that no row breaks.
 _console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
@@ -92,7 +100,7 @@ def print_check(report: CheckReport, folder: Path) -> None:
     """The verdict of every pair and world, then the whole in one sentence."""
     adapter = report.browser.adapter.title if report.browser.adapter else "no WebGPU adapter"
     _console.print(escape(f"{report.browser.title}, {adapter}"))
-    table = _table("what", "verdict", "parity", "first run", "samples", "why")
+    table = _table("what", "verdict", "parity", "same tokens", "first run", "samples", "why")
     for result in report.results:
         table.add_row(*_describe_result(result))
     _console.print(table)
@@ -109,10 +117,18 @@ def _describe_result(result: PairEntry | WorldEntry) -> tuple[str, ...]:
         escape(result.title),
         f"[{_COLOURS[result.verdict]}]{result.verdict}[/]",
         value,
+        _describe_agreement(result.agreement),
         format_ms(result.page.first_run_ms if result.page else None),
         f"{result.samples_run} of {result.samples_total}",
         escape(result.reason),
     )
+
+
+def _describe_agreement(agreement: AgreementEntry | None) -> str:
+    if agreement is None:
+        return "-"
+    greedy = f", greedy {agreement.greedy.agreed} of {agreement.greedy.compared}" if agreement.greedy else ""
+    return f"{agreement.agreed} of {agreement.positions}{greedy}"
 
 
 def print_bench(report: BenchReport) -> None:

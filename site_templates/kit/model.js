@@ -117,10 +117,17 @@ export class Model {
    * Like `run`, but an abort reaches the worker: it stops after the token at hand.
    * @type {import("./chat/completions.js").Generate}
    */
-  async #generate(request, { onPiece, signal }) {
-    const end = await this.#takeTurn((client) => client.generate(request, { onPiece, signal }), signal);
-    this.#lastGeneration = end.timings;
-    return end;
+  async #generate(request, { onPiece, onEnd = () => {}, signal }) {
+    /** @type {import("./types.js").GenerationTimings | null} */
+    let timings = null;
+    const answer = this.#takeTurn(async (client) => {
+      const end = await client.generate(request, { onPiece, signal });
+      this.#lastGeneration = timings = end.timings;
+      return end;
+    }, signal);
+    // The queue, not the answer: an abort rejects that before the worker has stopped.
+    void this.#queue.then(() => onEnd(timings));
+    return answer;
   }
 
   /**

@@ -95,30 +95,31 @@ test("asking does not change the chat", () => {
 
 /**
  * @param {object[]} chunks
+ * @param {object | null} timings of the whole answer
  * @param {unknown} [error] thrown after them
  * @returns {any} a model that answers so
  */
-function makeModel(chunks, error) {
+function makeModel(chunks, timings, error) {
   async function* stream() {
     yield* chunks;
     if (error) throw error;
   }
-  const timings = { tokensPerSecond: 20, firstTokenMs: 100, contextLength: 64 };
-  return { timings, chat: { completions: { create: async () => stream() } } };
+  const create = async () => Object.assign(stream(), { timings: Promise.resolve(timings) });
+  return { chat: { completions: { create } } };
 }
 
-/** @param {string} reason @param {number} prompt @param {number} completion */
-function makeEnd(reason, prompt, completion) {
-  const usage = { prompt_tokens: prompt, completion_tokens: completion };
-  return [{ choices: [{ delta: {}, finish_reason: reason }] }, { choices: [], usage }];
-}
+/** @param {number} promptTokens */
+const makeTimings = (promptTokens) => ({
+  ...{ promptTokens, cachedTokens: 1, completionTokens: 2, tokensPerSecond: 20, firstTokenMs: 100, contextLength: 64 },
+});
+const piece = { choices: [{ delta: { content: "Hi" }, finish_reason: null }] };
 
 test("an answer ends of itself, at its limit, or with the context full", async () => {
   for (const [reason, prompt, ending] of /** @type {const} */ ([["stop", 10, "stop"], ["length", 10, "length"], ["length", 62, "full"]])) {
     let text = "";
     const options = { sampling: {}, signal: new AbortController().signal, onText: (/** @type {string} */ piece) => (text += piece) };
-    const piece = { choices: [{ delta: { content: "Hi" }, finish_reason: null }] };
-    const outcome = await generateAnswer(makeModel([piece, ...makeEnd(reason, prompt, 2)]), makeChat("", "One"), options);
+    const end = { choices: [{ delta: {}, finish_reason: reason }] };
+    const outcome = await generateAnswer(makeModel([piece, end], makeTimings(prompt)), makeChat("", "One"), options);
     assert.equal(outcome.ending, ending);
     assert.equal(outcome.figures?.completionTokens, 2);
     assert.equal(text, "Hi");
@@ -129,10 +130,18 @@ test("a failure is an outcome, and an abort is no failure", async () => {
   const controller = new AbortController();
   const options = { sampling: {}, signal: controller.signal, onText: () => {} };
   const error = Object.assign(new Error("Too long."), { code: "context-full" });
-  const failed = await generateAnswer(makeModel([], error), makeChat("", "One"), options);
+  const failed = await generateAnswer(makeModel([], null, error), makeChat("", "One"), options);
   assert.equal(failed.ending, "failed");
   assert.ok(isContextFull(failed.error));
   controller.abort();
-  const stopped = await generateAnswer(makeModel([], controller.signal.reason), makeChat("", "One"), options);
-  assert.deepEqual(stopped, { ending: "stopped", figures: null, error: null });
+  const stopped = await generateAnswer(makeModel([], null, controller.signal.reason), makeChat("", "One"), options);
+  assert.deepEqual([stopped.ending, stopped.figures, await stopped.lateFigures, stopped.error], ["stopped", null, null, null]);
+});
+
+test("an answer that was stopped tells its figures when the model has put it down", async () => {
+  const controller = new AbortController();
+  const options = { sampling: {}, signal: controller.signal, onText: () => controller.abort() };
+  const stopped = await generateAnswer(makeModel([piece], makeTimings(10)), makeChat("", "One"), options);
+  assert.deepEqual([stopped.ending, stopped.figures], ["stopped", null]);
+  assert.equal((await stopped.lateFigures)?.tokensPerSecond, 20);
 });

@@ -350,6 +350,23 @@ test("an abort is passed on to the worker, and the next generation waits until t
   assert.equal(worker.requests.filter(({ method }) => method === "generate").length, 2);
 });
 
+test("an answer that was stopped has timings, on its stream and as the model's; one never taken up has none", async () => {
+  const model = await openModel();
+  ScriptedWorker.behave = talk;
+  const controller = new AbortController();
+  const stream = await model.chat.completions.create({ ...hello, stream: true, signal: controller.signal });
+  const waiting = model.chat.completions.create({ ...hello, stream: true, signal: controller.signal });
+  waiting.catch(() => {});
+  assert.equal(model.timings.tokensPerSecond, undefined);
+  controller.abort();
+  assert.deepEqual(await stream.timings, timingsOfOne);
+  assert.equal(model.timings.tokensPerSecond, timingsOfOne.tokensPerSecond);
+  await assert.rejects(waiting, { name: "AbortError" });
+  const lost = await model.chat.completions.create({ ...hello, stream: true });
+  latest().say({ kind: "lost", reason: "unplugged" });
+  assert.equal(await lost.timings, null);
+});
+
 test("a worker that dies in the middle of a sentence: the loop gets what was said, then the error", async () => {
   const model = await openModel();
   ScriptedWorker.behave = talk;

@@ -22,18 +22,13 @@ if TYPE_CHECKING:
 
 WATCH_SCRIPT = Path(__file__).with_name("page_watch.js")
 VIEWPORT_SIZE = (1280, 800)
+PHONE_SIZE = (390, 844)
 MAX_HEIGHT = 4000
 POLL_S = 0.1
 IDLE_S = 2.0
 # A page that has already done something wrong is not waited for as long as one that is only slow.
 FAULTY_STALL_S = 15.0
-CLICK_TIMEOUT_MS = 2000
 SCREENSHOT_LIMIT_S = 20.0
-ANSWER_WAIT_S = 30.0
-# Time for the page to notice the press, and then for its answer to move into place.
-ANSWER_SETTLES_S = 1.0
-# What a visitor would press to see an answer, where a page does not answer by itself.
-ANSWER_CONTROLS = "#samples button, #run"
 
 READ_STATE = """() => {
     const { kitStatus, kitBackend, kitVariant, kitReason } = document.documentElement.dataset;
@@ -106,11 +101,11 @@ class Visit:
     async def load(self) -> PageState:
         """Open the page and wait until it is ready or has failed, as long as it gets somewhere."""
         going = self.page.goto(self.watch.origin + self.path, wait_until="commit", timeout=0)
-        await self._guard("the page did not open", going)
+        await self.guard("the page did not open", going)
         last: tuple[PageState, int] | None = None
         idle, busy, cpu = Stopwatch(), Stopwatch(), CpuWatch(self.page.context.browser)
         while True:
-            state = PageState(**await self._guard("the page is frozen", self.page.evaluate(READ_STATE)))
+            state = PageState(**await self.guard("the page is frozen", self.page.evaluate(READ_STATE)))
             if state.status == "failed" or (state.loaded and state.status in ("ready", "running", "done")):
                 return state
             if (state, self.watch.activity) != last:
@@ -127,7 +122,7 @@ class Visit:
 
     async def count_golden(self) -> int:
         """How many golden samples the page itself knows."""
-        self._golden = await self._guard("golden() gave nothing", self.page.evaluate_handle("() => kit.golden()"))
+        self._golden = await self.guard("golden() gave nothing", self.page.evaluate_handle("() => kit.golden()"))
         return int(await self.page.evaluate("golden => golden.samples.length", self._golden))
 
     async def run_sample(self, index: int) -> SampleRun:
@@ -136,33 +131,17 @@ class Visit:
             await self.count_golden()
         argument = {"golden": self._golden, "index": index}
         what = f"run() of golden sample {index} gave nothing"
-        found = await self._guard(what, self.page.evaluate(RUN_SAMPLE, argument), self.patience.busy_s)
+        found = await self.guard(what, self.page.evaluate(RUN_SAMPLE, argument), self.patience.busy_s)
         try:
             gpu = GpuWork.model_validate({**found["gpu"], "bytes_read": found["gpu"]["bytesRead"]})
             return SampleRun(decode_tensors(found["outputs"]), float(found["time_ms"]), gpu)
         except (ValueError, KeyError, TypeError) as error:
             raise CheckError(f"golden sample {index}: the page's answer cannot be read: {error}") from error
 
-    async def show_answer(self) -> None:
-        """Let the page show an answer: press what a visitor would press. A page without such a thing shows its own."""
-        from playwright.async_api import Error
-
-        control = self.page.locator(ANSWER_CONTROLS).locator("visible=true").first
-        try:
-            await control.click(timeout=CLICK_TIMEOUT_MS)
-        except Error:
-            return
-        waited = Stopwatch()
-        while waited.seconds() < ANSWER_WAIT_S:
-            await asyncio.sleep(POLL_S)
-            state = await self._guard("the page is frozen", self.page.evaluate(READ_STATE))
-            if state["status"] in ("done", "failed") and waited.seconds() > ANSWER_SETTLES_S:
-                return
-
     async def describe(self) -> PageEntry:
         """Everything noted about the page until now."""
-        state = await self._guard("the page is frozen", self.page.evaluate(READ_STATE))
-        facts = await self._guard("the page is frozen", self.page.evaluate(READ_FACTS))
+        state = await self.guard("the page is frozen", self.page.evaluate(READ_STATE))
+        facts = await self.guard("the page is frozen", self.page.evaluate(READ_FACTS))
         watch = facts["watch"]
         self.entry = self.entry.model_copy(
             update={
@@ -189,14 +168,18 @@ class Visit:
             update = {"problems": self.watch.report_problems([]), "warnings": self.watch.warnings}
             return self.entry.model_copy(update=update)
 
-    async def take_screenshot(self) -> bytes:
-        """The full page as PNG; empty if it cannot be drawn. After `describe`: drawing may trip the page's CSP."""
+    async def take_screenshot(self, size: tuple[int, int] = VIEWPORT_SIZE) -> bytes:
+        """The full page in a window of `size` (CSS pixels) as PNG; empty if it cannot be drawn.
+
+        After `describe`: drawing may trip the page's CSP.
+        """
         from playwright.async_api import Error
 
         try:
             # A taller window instead of Playwright's full_page: what a page fixes to its bottom edge stays there.
-            height = await self._guard("the page is frozen", self.page.evaluate(READ_HEIGHT))
-            width, least = VIEWPORT_SIZE
+            width, least = size
+            await self.page.set_viewport_size({"width": width, "height": least})
+            height = await self.guard("the page is frozen", self.page.evaluate(READ_HEIGHT))
             await self.page.set_viewport_size({"width": width, "height": max(least, min(int(height), MAX_HEIGHT))})
             await asyncio.sleep(POLL_S)
             limit_s = min(SCREENSHOT_LIMIT_S, self.patience.stall_s)
@@ -204,7 +187,8 @@ class Visit:
         except (Error, CheckError):
             return b""
 
-    async def _guard(self, what: str, action: Any, limit_s: float = 0) -> Any:
+    async def guard(self, what: str, action: Any, limit_s: float = 0) -> Any:
+        """Await `action` for at most `limit_s` (that of a stall, if 0); a fault is told as `what` and the reason."""
         from playwright.async_api import Error
 
         try:

@@ -220,7 +220,7 @@ async def _check_no_webgpu(opened: OpenBrowser, job: _Job) -> WorldEntry:
         opened.browser,
         job,
         job.origin,
-        Demand(_make_path(job.ask), "wasm", WORLD_SAMPLES, wants_reason=True),
+        Demand(_make_path(job.ask), "wasm", WORLD_SAMPLES, wants_reason=True, is_whole=False),
         _name_screenshot("world", *filter(None, [job.model]), world.name),
     )
     return world.model_copy(update=found)
@@ -231,7 +231,8 @@ async def _check_not_isolated(opened: OpenBrowser, job: _Job) -> WorldEntry:
     world = WorldEntry(model=job.model, name="not-isolated", title=_add_model(title, job), verdict="not-verified")
     world.samples_total = len(job.golden.samples)
     job.progress("not cross-origin isolated: checking")
-    demand = Demand(_make_path(job.ask, "backend=wasm"), "wasm", WORLD_SAMPLES, isolated=False, threads=1)
+    path = _make_path(job.ask, "backend=wasm")
+    demand = Demand(path, "wasm", WORLD_SAMPLES, isolated=False, threads=1, is_whole=False)
     screenshot = _name_screenshot("world", *filter(None, [job.model]), world.name)
     return world.model_copy(update=await _prove(opened.browser, job, job.bare_origin, demand, screenshot))
 
@@ -254,6 +255,8 @@ async def _prove(
         outcome = await prove_page(context, origin, demand, job.manifest, job.golden, job.patience)
     if outcome.page.screenshot_png:
         outcome.page.screenshot = screenshot
+    if outcome.page.phone_screenshot_png:
+        outcome.page.phone_screenshot = screenshot.removesuffix(".png") + "-phone.png"
     job.progress(f"{demand.path}: {outcome.verdict}" + (f": {outcome.reason}" if outcome.reason else ""))
     return {**vars(outcome), "duration_ms": round(clock.seconds() * 1000)}
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from webgpu_kit.browser.page import SampleRun, Visit, open_visit
+from webgpu_kit.browser.page import PHONE_SIZE, SampleRun, Visit, open_visit
 from webgpu_kit.browser.patience import Patience, Stopwatch
+from webgpu_kit.check.agreement import SaidAnswer, ask_page, compare_answer, count_top_1, explain_answer
+from webgpu_kit.check.drive import find_drive
 from webgpu_kit.errors import CheckError
 from webgpu_kit.golden_file import RecordedGolden
 from webgpu_kit.manifest import Backend, Manifest
 from webgpu_kit.parity import measure_parity
-from webgpu_kit.report import GpuWork, PageEntry, ParityEntry, Verdict
+from webgpu_kit.report import AgreementEntry, GpuWork, PageEntry, ParityEntry, TurnEntry, Verdict
 
 if TYPE_CHECKING:
     from playwright import async_api
@@ -29,7 +31,10 @@ PROBLEM_WORDS = {
 
 @dataclass(frozen=True)
 class Demand:
-    """What is asked of a page: which one, which backend (and variant) it must end up on, how many samples at most."""
+    """What is asked of a page: which one, which backend (and variant) it must end up on, how many samples at most.
+
+    `is_whole` False leaves out what another page of the same report has shown already: long answers, a long chat.
+    """
 
     path: str
     backend: Backend
@@ -38,6 +43,7 @@ class Demand:
     isolated: bool = True
     threads: int | None = None
     wants_reason: bool = False
+    is_whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,18 @@ class Outcome:
     reason: str
     samples_run: int
     parity: ParityEntry | None
+    agreement: AgreementEntry | None
     page: PageEntry
+
+
+@dataclass
+class _Findings:
+    """What one page gave, as far as it came before something failed."""
+
+    runs: list[SampleRun] = field(default_factory=list)
+    answers: list[SaidAnswer] = field(default_factory=list)
+    chat: list[TurnEntry] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
 
 
 async def prove_page(
@@ -60,29 +77,42 @@ async def prove_page(
     patience: Patience,
 ) -> Outcome:
     """Open one page in `context`, run the golden on it, and judge what it did."""
-    faults: list[str] = []
-    runs: list[SampleRun] = []
-    parity = None
+    found, parity, agreement = _Findings(), None, None
     async with open_visit(context, origin, demand.path, patience) as visit:
         try:
-            state = await visit.load()
-            if state.status == "failed":
-                faults.append(f"the page says that it failed: {state.reason or 'without a reason'}")
-            else:
-                await _run_golden(visit, golden, demand.limit, runs)
-                await visit.show_answer()
+            await _work_through(visit, demand, manifest, golden, found)
         except CheckError as error:
-            faults.append(error.message)
+            found.faults.append(error.message)
         page = await visit.describe_fault()
         page.screenshot_png = await visit.take_screenshot()
+        page.phone_screenshot_png = await visit.take_screenshot(PHONE_SIZE)
+    faults, runs, page.chat = found.faults, found.runs, found.chat
     if runs:
         page.gpu = sum_gpu_work([run.gpu for run in runs])
         page.first_run_ms, page.run_ms = runs[0].time_ms, [round(run.time_ms, 2) for run in runs]
         parity = compare_runs(manifest, page.variant, golden, runs)
+        agreement = count_top_1(golden.samples, [run.outputs for run in runs])
         faults += explain_parity(parity)
         faults += explain_contradictions(page, demand)
+    for answer, said in zip(golden.answers, found.answers, strict=False):
+        greedy = compare_answer(answer, said, parity)
+        faults += explain_answer(greedy, answer, said)
+        agreement = agreement and agreement.model_copy(update={"greedy": greedy})
     faults += explain_problems(page)
-    return Outcome("failed" if faults else "passed", "; ".join(faults), len(runs), parity, page)
+    return Outcome("failed" if faults else "passed", "; ".join(faults), len(runs), parity, agreement, page)
+
+
+async def _work_through(
+    visit: Visit, demand: Demand, manifest: Manifest, golden: RecordedGolden, found: _Findings
+) -> None:
+    """Load the page, run the golden on it, and do what its visitor would; what came of it goes into `found`."""
+    state = await visit.load()
+    if state.status == "failed":
+        raise CheckError(f"the page says that it failed: {state.reason or 'without a reason'}")
+    await _run_golden(visit, golden, demand.limit, found.runs)
+    for answer in golden.answers if demand.is_whole else ():
+        found.answers.append(await ask_page(visit, answer, demand.backend))
+    found.chat += await find_drive(manifest.task)(visit, demand.is_whole)
 
 
 async def _run_golden(visit: Visit, golden: RecordedGolden, limit: int, runs: list[SampleRun]) -> None:

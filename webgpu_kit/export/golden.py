@@ -28,7 +28,7 @@ def record_golden(original: Original, recipe: Recipe, task: Task, progress: Prog
                 fix=_suggest_shapes(original.interface),
             ) from error
         samples.append(Sample(input=given, feeds=task.encode(given, original), outputs=outputs))
-    return Golden(origin=original.origin, samples=tuple(samples))
+    return Golden(origin=original.origin, samples=tuple(samples), answers=tuple(task.answer(original, recipe)))
 
 
 def _suggest_shapes(interface: Interface) -> str:

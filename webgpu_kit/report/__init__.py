@@ -11,8 +11,35 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from webgpu_kit.manifest import Backend, Tools
+from webgpu_kit.report.text import Action, AgreementEntry, GreedyEntry, PartingEntry, TurnEntry
 
 REPORT_VERSION = 1
+
+__all__ = [
+    "Action",
+    "Adapter",
+    "AgreementEntry",
+    "BenchReport",
+    "BenchRow",
+    "BrowserEntry",
+    "CheckReport",
+    "DoctorItem",
+    "DoctorReport",
+    "GpuWork",
+    "GreedyEntry",
+    "LoadEntry",
+    "NativeEntry",
+    "PageEntry",
+    "PairEntry",
+    "ParityEntry",
+    "PartingEntry",
+    "Problem",
+    "ProblemKind",
+    "SiteEntry",
+    "TurnEntry",
+    "Verdict",
+    "WorldEntry",
+]
 
 Verdict = Literal["passed", "failed", "not-verified"]
 ProblemKind = Literal["console", "page-error", "csp", "off-origin", "request"]
@@ -127,6 +154,9 @@ class PageEntry(_Part):
     attempts: list[dict[str, Any]] = Field(default_factory=list)
     screenshot: str = Field(default="", description="file name beside the report, empty where none was taken")
     screenshot_png: bytes = Field(default=b"", exclude=True, repr=False)
+    phone_screenshot: str = Field(default="", description="the same page as a phone shows it")
+    phone_screenshot_png: bytes = Field(default=b"", exclude=True, repr=False)
+    chat: list[TurnEntry] = Field(default_factory=list, description="a chat that was held on the page")
 
 
 class _Result(_Part):
@@ -136,6 +166,7 @@ class _Result(_Part):
     samples_run: int = 0
     samples_total: int = 0
     parity: ParityEntry | None = None
+    agreement: AgreementEntry | None = Field(default=None, description="of a model that talks")
     page: PageEntry | None = None
     duration_ms: float = 0.0
 

@@ -28,6 +28,7 @@ def write_report(report: CheckReport, folder: Path) -> Path:
         "report.html": render_html(report).encode(),
         "junit.xml": render_junit(report),
         **{page.screenshot: page.screenshot_png for page in report.pages if page.screenshot_png},
+        **{page.phone_screenshot: page.phone_screenshot_png for page in report.pages if page.phone_screenshot_png},
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import math
 import statistics
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from webgpu_kit.report import CheckReport, PageEntry, ParityEntry
+    from webgpu_kit.report import CheckReport, PairEntry, ParityEntry, Verdict, WorldEntry
 
 TEMPLATE_NAME = "report.html.jinja"
 # A parity bar shows orders of magnitude: its threshold stands at this share of its length.
@@ -30,15 +31,67 @@ def render_html(report: CheckReport) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        bytes=format_bytes, ms=format_ms, number=format_number, share=bar_share, margin=format_margin, picture=embed
+        bytes=format_bytes,
+        ms=format_ms,
+        number=format_number,
+        percent=format_percent,
+        share=bar_share,
+        margin=format_margin,
+        picture=embed,
     )
     environment.filters["median"] = statistics.median
     return environment.get_template(TEMPLATE_NAME).render(
         report=report,
         words=WORDS,
         threshold_share=THRESHOLD_SHARE,
-        shots=[result for result in report.results if result.page and result.page.screenshot_png],
+        agreements=describe_agreement(report),
+        chats=[result for result in report.pairs if result.page and result.page.chat],
+        shots=[shot for result in report.results for shot in list_shots(result)],
     )
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One picture of a page."""
+
+    title: str
+    verdict: Verdict
+    png: bytes
+    is_phone: bool
+
+
+def list_shots(result: PairEntry | WorldEntry) -> list[Shot]:
+    """The pictures of a result's page: as a desktop shows it, then as a phone does."""
+    page = result.page
+    if page is None:
+        return []
+    shots = [
+        Shot(result.title, result.verdict, page.screenshot_png, False),
+        Shot(f"{result.title}, on a phone", result.verdict, page.phone_screenshot_png, True),
+    ]
+    return [shot for shot in shots if shot.png]
+
+
+def describe_agreement(report: CheckReport) -> list[str]:
+    """How the pages' own greedy answers stand to the original's, in a sentence for each pair that gave one."""
+    lines = []
+    for pair in report.pairs:
+        greedy = pair.agreement.greedy if pair.agreement else None
+        if greedy is None:
+            continue
+        start = f"{pair.title}: left to itself, the page gave"
+        if greedy.parting is None:
+            lines.append(f"{start} the original's answer, {greedy.agreed} tokens out of {greedy.agreed}.")
+        elif greedy.good:
+            lines.append(f"{start} the original's first {greedy.agreed} tokens, up to two that are equally likely.")
+        else:
+            lines.append(f"{start} only the original's first {greedy.agreed} tokens of {greedy.recorded}.")
+    return lines
+
+
+def format_percent(value: float) -> str:
+    """A share in percent; 100 only where it is all."""
+    return "100%" if value == 100 else f"{min(value, 99.9):.1f}%"
 
 
 def format_bytes(size: int) -> str:
@@ -86,9 +139,9 @@ def bar_share(value: float | None, threshold: float) -> float:
     return min(max(THRESHOLD_SHARE + DECADE_SHARE * math.log10(value / threshold), 0.02), 1.0)
 
 
-def embed(page: PageEntry) -> str:
-    """The page's screenshot as a data URI."""
-    return "data:image/png;base64," + base64.b64encode(page.screenshot_png).decode()
+def embed(png: bytes) -> str:
+    """A picture as a data URI."""
+    return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 def _round_times(times: float) -> str:

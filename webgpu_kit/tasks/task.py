@@ -62,3 +62,5 @@ class Task:
     respond: Callable[[Run, Sample, Mapping[str, Any]], Tensors] = lambda run, sample, settings: run(sample.feeds)
     # Of a language model: the least share of a text's positions whose likeliest next token is the original's.
     agreements: Mapping[Dtype, float] = field(default_factory=dict)
+    # Whole answers for `check` to ask the page for, of a model that talks: as JSON.
+    answer: Callable[[Original, Recipe], list[dict[str, Any]]] = lambda original, recipe: []

@@ -18,6 +18,7 @@ from webgpu_kit.errors import ExportError
 from webgpu_kit.manifest import Interface
 from webgpu_kit.recipe import Recipe
 from webgpu_kit.tasks.chat_template import render_chats
+from webgpu_kit.tasks.greedy_answer import record_answers
 from webgpu_kit.tasks.task import LOAD, Original, Task, TorchModel
 
 ASKED = 8  # tokens whose probabilities are compared at each position; all others together are one more
@@ -100,7 +101,8 @@ def wrap_decoder(loaded: TorchModel, origin: str) -> Original:
     """The loaded model as something that answers feeds of arrays.
 
     Shapes: `input_ids` and `attention_mask` (batch, sequence), padded on the left, with `new_tokens` n give `token_ids`
-    (batch, n), the greedy continuation. `input_ids` (1, sequence) with `scored` n give `logits` (n, vocabulary) of
+    (batch, n), the greedy continuation, and `margins` (batch, n), how far (nats) each is ahead of the next best.
+    `input_ids` (1, sequence) with `scored` n give `logits` (n, vocabulary) of
     the last n; they are kept, because the sample's input and its output both come from them.
     """
     import torch
@@ -112,7 +114,7 @@ def wrap_decoder(loaded: TorchModel, origin: str) -> Original:
         with torch.no_grad():
             if "new_tokens" in feeds:
                 mask = torch.from_numpy(feeds["attention_mask"])
-                return {"token_ids": _continue_greedily(loaded.module, ids, mask, int(feeds["new_tokens"]))}
+                return _continue_greedily(loaded.module, ids, mask, int(feeds["new_tokens"]))
             key, count = feeds["input_ids"].tobytes(), int(feeds["scored"])
             if key not in kept:
                 kept[key] = loaded.module(input_ids=ids, logits_to_keep=count).logits[0].numpy()
@@ -127,10 +129,10 @@ def wrap_decoder(loaded: TorchModel, origin: str) -> Original:
     )
 
 
-def _continue_greedily(model: Any, ids: Any, mask: Any, count: int) -> Array:
+def _continue_greedily(model: Any, ids: Any, mask: Any, count: int) -> Tensors:
     import torch
 
-    positions, cache, made = (mask.cumsum(-1) - 1).clamp(min=0), None, []
+    positions, cache, made, margins = (mask.cumsum(-1) - 1).clamp(min=0), None, [], []
     for _ in range(count):
         answer = model(
             input_ids=ids,
@@ -140,10 +142,12 @@ def _continue_greedily(model: Any, ids: Any, mask: Any, count: int) -> Array:
             use_cache=True,
             logits_to_keep=1,
         )
-        ids, cache = answer.logits[:, -1].argmax(-1, keepdim=True), answer.past_key_values
+        best, cache = answer.logits[:, -1].topk(2), answer.past_key_values
+        ids = answer.logits[:, -1].argmax(-1, keepdim=True)
         made.append(ids)
+        margins.append(best.values[:, :1] - best.values[:, 1:])
         mask, positions = torch.cat([mask, torch.ones_like(ids)], dim=1), positions[:, -1:] + 1
-    return np.asarray(torch.cat(made, dim=1).numpy())
+    return {"token_ids": torch.cat(made, dim=1).numpy(), "margins": torch.cat(margins, dim=1).numpy()}
 
 
 def _make_inputs(original: Original, recipe: Recipe) -> list[dict[str, Any]]:
@@ -257,4 +261,5 @@ TEXT_GENERATION = Task(
         "system_prompt": recipe.page.system_prompt,
     },
     respond=_respond,
+    answer=record_answers,
 )

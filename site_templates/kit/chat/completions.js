@@ -5,7 +5,14 @@
  * @typedef {import("./shapes.js").Completion} Completion
  * @typedef {import("../types.js").GenerationRequest} GenerationRequest
  * @typedef {import("../types.js").GenerationEnd} GenerationEnd
- * @typedef {{onPiece: (piece: import("../protocol.js").Piece) => void, signal: AbortSignal}} GenerateOptions
+ * @typedef {import("../types.js").GenerationTimings} GenerationTimings
+ *
+ * @typedef {object} GenerateOptions
+ * @property {(piece: import("../protocol.js").Piece) => void} onPiece
+ * @property {(timings: GenerationTimings | null) => void} [onEnd]  when the model is through with it, which after an
+ *   abort is a little later; null when it never took it up, or failed
+ * @property {AbortSignal} signal
+ *
  * @typedef {(request: GenerationRequest, options: GenerateOptions) => Promise<GenerationEnd>} Generate
  */
 
@@ -90,7 +97,8 @@ export class Completions {
         stream.push(makeChunk(identity, { role: "assistant", content: "" }));
         resolve(stream);
       };
-      this.#generate(request, { onPiece, signal: controller.signal })
+      const onEnd = (/** @type {GenerationTimings | null} */ timings) => stream.settle(timings);
+      this.#generate(request, { onPiece, onEnd, signal: controller.signal })
         .then((end) => {
           stream.push(makeChunk(identity, {}, readReason(end)));
           if (includeUsage) stream.push(makeUsageChunk(identity, makeUsage(end.timings)));

@@ -3,6 +3,7 @@
  * without an error when it is aborted, and stops the model when the loop over it is left.
  *
  * @typedef {import("./shapes.js").CompletionChunk} CompletionChunk
+ * @typedef {import("../types.js").GenerationTimings} GenerationTimings
  */
 
 /** One reader, one pass. */
@@ -13,6 +14,14 @@ export class CompletionStream {
   /** @type {unknown} */
   #error = null;
   #wake = () => {};
+  /** @type {(timings: GenerationTimings | null) => void} */
+  settle = () => {};
+  /**
+   * How the generation went, also one that was stopped: known once the model has put it down, which may be a token
+   * later than the stream's end. null when it never began, or failed.
+   * @type {Promise<GenerationTimings | null>}
+   */
+  timings = new Promise((resolve) => (this.settle = resolve));
 
   /**
    * @param {AbortController} controller  aborting it ends the generation

@@ -163,7 +163,7 @@ export class Chat {
   }
 
   /** @param {Answer} answer @param {import("./generation.js").Outcome} outcome */
-  #close(answer, { ending, figures, error }) {
+  #close(answer, { ending, figures, lateFigures, error }) {
     const { thread, speaker } = this.#parts;
     const { messages } = this.conversation;
     if (ending === "stopped" && !answer.text) return thread.cut(messages.length);
@@ -175,6 +175,15 @@ export class Chat {
     thread.close(answer, message);
     if (message.problem) speaker.speak(message.problem);
     this.#keep();
+    void lateFigures.then((late) => late && this.#addFigures(answer, message, late));
+  }
+
+  /** @param {Answer} answer @param {Message} message @param {import("./chat-types.js").Figures} figures */
+  #addFigures(answer, message, figures) {
+    message.figures = figures;
+    answer.showFigures(figures);
+    // By now another chat may be open, or the answer gone.
+    if (this.conversation.messages.includes(message)) this.#keep();
   }
 
   /** @param {unknown} error @returns {Pick<Message, "ending" | "problem">} */

@@ -3,8 +3,19 @@
 /** @typedef {import("./chat-types.js").Conversation} Conversation */
 /** @typedef {import("./chat-types.js").ChatMessage} ChatMessage */
 /** @typedef {import("./chat-types.js").Figures} Figures */
-/** @typedef {{prompt_tokens: number, completion_tokens: number}} Usage */
-/** @typedef {{ending: import("./chat-types.js").Ending, figures: Figures | null, error: unknown}} Outcome */
+/** @typedef {import("./kit/types.js").GenerationTimings} Timings */
+
+/**
+ * @typedef {object} Outcome
+ * @property {import("./chat-types.js").Ending} ending
+ * @property {Figures | null} figures
+ * @property {Promise<Figures | null>} lateFigures of an answer that was stopped: the model tells them once it has put
+ *   its work down, which nobody should wait for
+ * @property {unknown} error
+ */
+
+/** @type {Promise<null>} */
+const none = Promise.resolve(null);
 
 /**
  * @param {import("./kit/ui/shell.js").Model} model
@@ -16,24 +27,25 @@
  * @returns {Promise<Outcome>} never rejects: an error is an outcome too
  */
 export async function generateAnswer(model, conversation, { sampling, signal, onText }) {
-  /** @type {Usage | null} */
-  let usage = null;
+  /** @type {Promise<Timings | null>} */
+  let timings = Promise.resolve(null);
   let reason = "";
   try {
     const messages = listMessages(conversation);
-    const how = { stream: /** @type {true} */ (true), stream_options: { include_usage: true }, signal };
-    const stream = await model.chat.completions.create({ messages, ...sampling, ...how });
+    const stream = await model.chat.completions.create({ messages, ...sampling, stream: true, signal });
+    timings = stream.timings;
     for await (const chunk of stream) {
       const [choice] = chunk.choices;
       if (choice?.delta.content) onText(choice.delta.content);
       reason = choice?.finish_reason ?? reason;
-      usage = chunk.usage ?? usage;
     }
   } catch (error) {
-    if (!signal.aborted) return { ending: "failed", figures: null, error };
+    if (!signal.aborted) return { ending: "failed", figures: null, lateFigures: none, error };
   }
-  const figures = usage && readFigures(model, usage);
-  return { ending: signal.aborted ? "stopped" : nameEnding(reason, figures), figures, error: null };
+  const lateFigures = timings.then((found) => found && readFigures(found));
+  if (signal.aborted) return { ending: "stopped", figures: null, lateFigures, error: null };
+  const figures = await lateFigures;
+  return { ending: nameEnding(reason, figures), figures, lateFigures: none, error: null };
 }
 
 /**
@@ -61,19 +73,11 @@ export function isContextFull(error) {
 }
 
 /**
- * @param {import("./kit/ui/shell.js").Model} model
- * @param {Usage} usage
+ * @param {Timings} timings
  * @returns {Figures}
  */
-function readFigures(model, usage) {
-  const { timings } = model;
-  return {
-    promptTokens: usage.prompt_tokens,
-    completionTokens: usage.completion_tokens,
-    tokensPerSecond: timings.tokensPerSecond ?? 0,
-    firstTokenMs: timings.firstTokenMs ?? 0,
-    contextLength: timings.contextLength ?? 0,
-  };
+function readFigures({ promptTokens, completionTokens, tokensPerSecond, firstTokenMs, contextLength }) {
+  return { promptTokens, completionTokens, tokensPerSecond, firstTokenMs, contextLength };
 }
 
 /**

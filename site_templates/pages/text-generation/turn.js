@@ -127,8 +127,13 @@ export class Answer {
     this.element.dataset.state = "done";
     this.element.classList.toggle("is-empty", message.content === "");
     this.element.dataset.ending = message.ending ?? "stop";
-    this.#figures.replaceChildren(...(message.figures ? describeFigures(message.figures) : []));
+    if (message.figures) this.showFigures(message.figures);
     this.showNote(describeEnding(message), actions);
+  }
+
+  /** @param {Figures} figures */
+  showFigures(figures) {
+    this.#figures.replaceChildren(...describeFigures(figures));
   }
 
   /** @param {string} words @param {Action[]} actions */
