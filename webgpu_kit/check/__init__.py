@@ -17,6 +17,7 @@ from webgpu_kit.artifacts import Bundle, Progress, Site
 from webgpu_kit.browser import BrowserChoice, OpenBrowser, find_browser, open_browser, run_to_end
 from webgpu_kit.browser.page import open_context
 from webgpu_kit.browser.patience import Patience, Stopwatch
+from webgpu_kit.check.drive import Drive, find_drive
 from webgpu_kit.check.proof import Demand, prove_page
 from webgpu_kit.doctor.machine import describe_machine, read_own_version
 from webgpu_kit.errors import CheckError
@@ -36,7 +37,10 @@ NO_ADAPTER = "this browser gives pages no WebGPU adapter on this machine"
 
 @dataclass(frozen=True)
 class _Job:
-    """Which bundle is checked, and how. `ask` is what the page's address says to load that one alone."""
+    """Which bundle is checked, and how.
+
+    `ask` is what the page's address says to load that one alone; `drive` is what a visitor does on the site's page.
+    """
 
     model: str
     ask: str
@@ -45,6 +49,7 @@ class _Job:
     pairs: tuple[tuple[VariantEntry, Backend], ...]
     patience: Patience
     progress: Progress
+    drive: Drive
     origin: str = ""
     bare_origin: str = ""
 
@@ -70,7 +75,16 @@ def check_site(
     started, clock = datetime.now(timezone.utc), Stopwatch()
     site = read_site(site)
     jobs = [
-        _Job(name_bundle(site, bundle), ask_for(site, bundle), bundle.manifest, golden, pairs, patience, progress)
+        _Job(
+            name_bundle(site, bundle),
+            ask_for(site, bundle),
+            bundle.manifest,
+            golden,
+            pairs,
+            patience,
+            progress,
+            find_drive(site.manifest.task),
+        )
         for bundle, golden, pairs in choose_bundles(site, backends, variants)
     ]
     choice = find_browser(browser)
@@ -252,7 +266,7 @@ async def _prove(
     """The fields of a result, from one page in a fresh context."""
     clock = Stopwatch()
     async with open_context(browser, origin) as context:
-        outcome = await prove_page(context, origin, demand, job.manifest, job.golden, job.patience)
+        outcome = await prove_page(context, origin, demand, job.manifest, job.golden, job.patience, job.drive)
     if outcome.page.screenshot_png:
         outcome.page.screenshot = screenshot
     if outcome.page.phone_screenshot_png:

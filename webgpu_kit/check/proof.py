@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from webgpu_kit.browser.page import PHONE_SIZE, SampleRun, Visit, open_visit
 from webgpu_kit.browser.patience import Patience, Stopwatch
 from webgpu_kit.check.agreement import SaidAnswer, ask_page, compare_answer, count_top_1, explain_answer
-from webgpu_kit.check.drive import find_drive
+from webgpu_kit.check.drive import Drive
 from webgpu_kit.errors import CheckError
 from webgpu_kit.golden_file import RecordedGolden
 from webgpu_kit.manifest import Backend, Manifest
@@ -75,12 +75,13 @@ async def prove_page(
     manifest: Manifest,
     golden: RecordedGolden,
     patience: Patience,
+    drive: Drive,
 ) -> Outcome:
     """Open one page in `context`, run the golden on it, and judge what it did."""
     found, parity, agreement = _Findings(), None, None
     async with open_visit(context, origin, demand.path, patience) as visit:
         try:
-            await _work_through(visit, demand, manifest, golden, found)
+            await _work_through(visit, demand, golden, drive, found)
         except CheckError as error:
             found.faults.append(error.message)
         page = await visit.describe_fault()
@@ -102,9 +103,7 @@ async def prove_page(
     return Outcome("failed" if faults else "passed", "; ".join(faults), len(runs), parity, agreement, page)
 
 
-async def _work_through(
-    visit: Visit, demand: Demand, manifest: Manifest, golden: RecordedGolden, found: _Findings
-) -> None:
+async def _work_through(visit: Visit, demand: Demand, golden: RecordedGolden, drive: Drive, found: _Findings) -> None:
     """Load the page, run the golden on it, and do what its visitor would; what came of it goes into `found`."""
     state = await visit.load()
     if state.status == "failed":
@@ -112,7 +111,7 @@ async def _work_through(
     await _run_golden(visit, golden, demand.limit, found.runs)
     for answer in golden.answers if demand.is_whole else ():
         found.answers.append(await ask_page(visit, answer, demand.backend))
-    found.chat += await find_drive(manifest.task)(visit, demand.is_whole)
+    found.chat += await drive(visit, demand.is_whole)
 
 
 async def _run_golden(visit: Visit, golden: RecordedGolden, limit: int, runs: list[SampleRun]) -> None:
