@@ -27,7 +27,7 @@ export function drawGaps(mask, onChoose) {
       while (gaps.length < fills.length) gaps.push(makeGap(gaps.length, onChoose));
       list.replaceChildren(...gaps.slice(0, fills.length).map(({ section }) => section));
       const spans = findMasks(text, mask);
-      fills.forEach((fill, place) => fillGap(gaps[place], readAround(text, spans[place]), fill));
+      fills.forEach((fill, place) => fillGap(gaps[place], readAround(text, spans[place], mask), fill));
       speak(fills.map(([best]) => `${showToken(best.token_str)}, ${formatShare(best.score)}`).join("; "));
     },
     clear(hasText, isFilled) {
@@ -59,7 +59,7 @@ function makeGap(place, onChoose) {
  * @param {Fill[]} fills
  */
 function fillGap({ context, tokens, showRanks }, { before, after }, fills) {
-  context.replaceChildren(before, " ", make("span", { class: "gap-mark" }, make("span", { class: "only-spoken" }, "gap")), after);
+  context.replaceChildren(before, make("span", { class: "gap-mark" }, make("span", { class: "only-spoken" }, "gap")), after);
   tokens.clear();
   for (const { token, token_str } of fills) tokens.set(String(token), token_str);
   const most = Math.max(...fills.map(({ score }) => score));

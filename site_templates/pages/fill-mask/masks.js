@@ -1,5 +1,9 @@
 /** Masks in a text: where they are, and what becomes of the text when one is filled or put in. */
 
+/** Characters of the text on either side that are shown. */
+const MOST_BEFORE = 28;
+const MOST_AFTER = 18;
+
 /** @typedef {{start: number, end: number}} Span */
 
 /**
@@ -46,16 +50,18 @@ export function fitWord(text, { start }, token) {
 }
 
 /**
+ * Some words on either side of a mask, for the head of its list; the other masks as blanks.
+ *
  * @param {string} text
  * @param {Span} span of the mask
- * @returns {{before: string, after: string}} some words on either side, for the head of its list
+ * @param {string} mask
+ * @returns {{before: string, after: string}}
  */
-export function readAround(text, { start, end }) {
-  const before = text.slice(0, start).trimEnd();
-  const after = text.slice(end).trimStart();
-  const glue = /^\s/.test(text.slice(end)) ? " " : "";
+export function readAround(text, { start, end }, mask) {
+  const before = text.slice(0, start).replaceAll(mask, "___").replace(/\s+/g, " ");
+  const after = text.slice(end).replaceAll(mask, "___").replace(/\s+/g, " ");
   return {
-    before: `${before.length > 24 ? "… " : ""}${before.slice(-24).replace(/^\S*\s/, (cut) => (before.length > 24 ? "" : cut))}`,
-    after: `${glue}${after.slice(0, 16).replace(/\s\S*$/, (cut) => (after.length > 16 ? "" : cut))}${after.length > 16 ? " …" : ""}`,
+    before: before.length > MOST_BEFORE ? `…${before.slice(-MOST_BEFORE).replace(/^\S*/, "")}` : before,
+    after: after.length > MOST_AFTER ? `${after.slice(0, MOST_AFTER).replace(/\S*$/, "")}…` : after,
   };
 }

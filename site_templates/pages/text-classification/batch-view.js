@@ -121,7 +121,8 @@ export class BatchView {
     const { start, cancel, save, column, header } = this.#parts;
     const { texts, done, left } = this.#batch;
     const isRunning = this.#running !== null;
-    start.disabled = !this.#isAllowed || isRunning || left === 0;
+    start.hidden = isRunning;
+    start.disabled = !this.#isAllowed || left === 0;
     start.textContent = done > 0 && left > 0 ? `Go on with ${formatCount(left, "row")}` : `Classify ${formatCount(texts.length, "row")}`;
     cancel.hidden = !isRunning;
     save.disabled = isRunning || done === 0;
