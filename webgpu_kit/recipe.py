@@ -23,7 +23,18 @@ else:
     import tomli as tomllib
 
 RECIPE_FILE = "recipe.toml"
-TaskName = Literal["image-classification", "feature-extraction", "text-generation", "tensor"]
+TaskName = Literal[
+    "image-classification",
+    "feature-extraction",
+    "text-classification",
+    "token-classification",
+    "fill-mask",
+    "zero-shot-classification",
+    "sentence-similarity",
+    "text-ranking",
+    "text-generation",
+    "tensor",
+]
 TASK_NAMES: tuple[str, ...] = get_args(TaskName)
 DTYPES: tuple[str, ...] = get_args(Dtype)
 
@@ -75,11 +86,12 @@ class Preprocess(_Table):
 
 
 class Page(_Table):
-    """What the page starts with. `samples` is a folder beside the recipe."""
+    """What the page starts with. `samples` is a folder beside the recipe, `examples` are inputs as the task takes them."""
 
     input: Literal["draw", "photo"] = "photo"
     samples: str | None = None
     sentences: list[str] = Field(default_factory=list)
+    examples: list[dict[str, Any]] = Field(default_factory=list)
     prompts: list[str] = Field(default_factory=list)
     system_prompt: str = ""
 
@@ -96,7 +108,10 @@ class Generation(_Table):
 
 
 class Recipe(_Table):
-    """A source plus all settings. `folder` is where relative paths start; `path` is the file it was read from."""
+    """A source plus all settings. `folder` is where relative paths start; `path` is the file it was read from.
+
+    `head` is a safetensors file beside the recipe: a linear layer (`weight`, `bias`) over the source's embeddings.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=80)
     source: str
@@ -108,6 +123,7 @@ class Recipe(_Table):
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     labels: list[str] | None = None
     labels_file: str | None = None
+    head: str | None = None
     shapes: dict[str, list[Annotated[int, Field(ge=0)]]] = Field(default_factory=dict)
     thresholds: dict[Annotated[Dtype, _check_choice("dtype", DTYPES)], float] = Field(default_factory=dict)
     preprocess: Preprocess = Field(default_factory=Preprocess)
@@ -115,6 +131,12 @@ class Recipe(_Table):
     generation: Generation = Field(default_factory=Generation)
     folder: SkipJsonSchema[Path] = Field(default_factory=Path.cwd, exclude=True)
     path: SkipJsonSchema[Path | None] = Field(default=None, exclude=True)
+
+    @model_validator(mode="after")
+    def _check_head(self) -> Recipe:
+        if self.head is not None and self.task != "text-classification":
+            raise ValueError(f"head is for the task 'text-classification', not {self.task!r}")
+        return self
 
     @property
     def shown_title(self) -> str:

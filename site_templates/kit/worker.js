@@ -113,7 +113,7 @@ async function generate(request, id) {
 const methods = {
   probe: () => device,
   start,
-  run: (input) => loadedModel().run(input),
+  run: (input) => loadedModel().run(input, () => send({ kind: "pulse" })),
   golden: () => loadedModel().golden(),
   stats: () => stats,
   generate,

@@ -56,7 +56,7 @@ export function truncateIds(tokenizer, sentence, maxLength) {
  * @param {any} config  tokenizer_config.json
  * @returns {number} 0 where the tokenizer names no padding token: the attention mask hides it anyway
  */
-function findPadId(tokenizer, config) {
+export function findPadId(tokenizer, config) {
   const token = config?.pad_token?.content ?? config?.pad_token;
   return (typeof token === "string" && tokenizer.token_to_id(token)) || 0;
 }
