@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import webgpu_kit
 from tiny_encoders import write_encoder
+
+import webgpu_kit
 from webgpu_kit.recipe import TaskName
 
 

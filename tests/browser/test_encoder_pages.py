@@ -20,7 +20,7 @@ from webgpu_kit.recipe import TaskName
 
 pytest.importorskip("torch")
 
-from browser.encoder_sites import MODELS, build_encoder_site  # noqa: E402
+from browser.encoder_sites import MODELS, build_encoder_site
 
 NASTY = "<img src=x onerror=alert(1)> Anna\u2028 in \U0001f600 Paris </script>\n\nand e\u0301 so on "
 OpenTask = Callable[[TaskName], WatchedPage]
@@ -129,7 +129,13 @@ def test_a_table_comes_back_with_its_labels(open_task: OpenTask) -> None:
     expect(page.page.locator("#batch-state")).to_have_text("1 row without text will get no label.")
     page.page.locator("#batch-start").click()
     expect(page.page.locator("#batch-state")).to_contain_text("5 rows in ")
-    texts = ['He said "no"; and left.', "two\nlines, one cell", '=HYPERLINK("x")', "\u00e9t\u00e9 \U0001f600", "I love it!"]
+    texts = [
+        'He said "no"; and left.',
+        "two\nlines, one cell",
+        '=HYPERLINK("x")',
+        "\u00e9t\u00e9 \U0001f600",
+        "I love it!",
+    ]
     answers = [ask(page, {"text": [text]})["results"][0][0] for text in texts]
     rows = download(page)
     assert rows[0] == ["id", "review", "stars", "label", "score"]
@@ -173,7 +179,9 @@ def test_thousands_of_rows_can_be_stopped_and_gone_on_with(open_task: OpenTask) 
         (b'a,b\n1,"never closed\n2,c', "has a quote that is never closed"),
     ],
 )
-def test_a_table_that_cannot_be_taken_says_why(open_page: OpenPage, find_site: Any, content: bytes, reason: str) -> None:
+def test_a_table_that_cannot_be_taken_says_why(
+    open_page: OpenPage, find_site: Any, content: bytes, reason: str
+) -> None:
     page = open_page(find_site("text-classification"), "?backend=wasm")
     open_table(page, "bad.csv", content)
     expect(page.page.locator("#batch-problem")).to_contain_text(f"bad.csv {reason}")
@@ -198,7 +206,10 @@ def test_entities_are_marked_where_they_are(open_task: OpenTask, text: str) -> N
     entities = ask(page, {"text": [text]})["entities"][0]
     found = page.js("(text) => document.querySelector('#text').value === text", text)
     assert found and page.text("#under") == text + "\u200b"
-    expected = [[each["start"], page.js("([t, a, b]) => t.slice(a, b)", [text, each["start"], each["end"]])] for each in entities]
+    expected = [
+        [each["start"], page.js("([t, a, b]) => t.slice(a, b)", [text, each["start"], each["end"]])]
+        for each in entities
+    ]
     assert entities, "this model marks something"
     marks = page.js(READ_MARKS)
     assert [mark[:2] for mark in marks] == expected
@@ -207,7 +218,12 @@ def test_entities_are_marked_where_they_are(open_task: OpenTask, text: str) -> N
     assert chips.count() == len(entities)
     chips.first.click()
     words = page.page.locator(".entity-words").first.text_content()
-    assert page.js("(field => field.value.slice(field.selectionStart, field.selectionEnd))(document.querySelector('#text'))") == words
+    assert (
+        page.js(
+            "(field => field.value.slice(field.selectionStart, field.selectionEnd))(document.querySelector('#text'))"
+        )
+        == words
+    )
     boxes = page.js("['#text', '#under'].map((one) => document.querySelector(one).getBoundingClientRect().toJSON())")
     assert boxes[0] == boxes[1], "the marks lie where the words are"
 
@@ -331,7 +347,8 @@ def test_no_page_scrolls_to_the_side(open_page: OpenPage, find_site: Any, task: 
 
 OPEN_LARGE_TABLE = """async () => {
     while (!window.kit) await new Promise((resume) => setTimeout(resume, 50));
-    const lines = Array.from({ length: 20000 }, (_, n) => `${n},"A text, number ${n}, of a usual length for a review",x`);
+    const line = (_, n) => `${n},"A text, number ${n}, of a usual length for a review",x`;
+    const lines = Array.from({ length: 20000 }, line);
     await new Promise((resume) => setTimeout(resume, 100));
     const files = new DataTransfer();
     files.items.add(new File(["id,text,other\\n", lines.join("\\n")], "large.csv"));
