@@ -12,7 +12,7 @@ const EASING = "cubic-bezier(0.2, 0.7, 0.3, 1)";
 export function reorder(list, rows) {
   const before = [...list.children];
   if (rows.length === before.length && rows.every((row, index) => row === before[index])) return;
-  const isStill = prefersStillness() || before.length === 0;
+  const isStill = before.length === 0 || prefersStillness();
   const tops = new Map(isStill ? [] : before.map((row) => [row, row.getBoundingClientRect().top]));
   const focused = document.activeElement;
   list.replaceChildren(...rows);

@@ -1,5 +1,7 @@
 /** Many texts, classified a few at a time: it can be stopped and gone on with, and asks for every text only once. */
 
+import { pauseWhenLong } from "./pause.js";
+
 /** Few enough that a text which is typed meanwhile is soon answered. */
 const BATCH = 16;
 /** Texts that are put in order of length at a time: a batch of equals has no padding to compute. */
@@ -43,12 +45,15 @@ export class Batch {
    */
   async run(signal, onProgress) {
     const waiting = this.texts.flatMap((text, index) => (this.labels[index] || text.trim() === "" ? [] : [index]));
+    // A text that was there before is answered at once: thousands of them must not come in one go.
+    const pause = pauseWhenLong();
     for (let start = 0; start < waiting.length; start += WINDOW) {
       const window = waiting.slice(start, start + WINDOW);
       window.sort((a, b) => this.texts[a].length - this.texts[b].length);
       for (let place = 0; place < window.length && !signal.aborted; place += BATCH) {
         await this.#label(window.slice(place, place + BATCH));
         onProgress();
+        await pause();
       }
     }
   }

@@ -3,7 +3,7 @@
 import { make } from "./kit/ui/dom.js";
 import { writeCsvRow } from "./csv.js";
 import { labelRow, nameColumns, nameResults } from "./columns.js";
-import { pauseWhenLong } from "./table-file.js";
+import { pauseWhenLong } from "./pause.js";
 
 /** Without it, spreadsheets take UTF-8 for something else. */
 const BYTE_ORDER_MARK = "\uFEFF";

@@ -2,12 +2,12 @@
 
 import { formatBytes, groupDigits } from "./kit/ui/format.js";
 import { CsvParser, guessDelimiter } from "./csv.js";
+import { pauseWhenLong } from "./pause.js";
 
 export const LARGEST_BYTES = 64 * 1024 * 1024;
 export const MOST_ROWS = 200_000;
-const SAMPLE_BYTES = 64 * 1024;
+const SAMPLE_BYTES = 16 * 1024;
 const PIECE_BYTES = 50_000;
-const LONGEST_TASK_MS = 12;
 
 /** A file that cannot be taken, in words for its owner. */
 export class TableError extends Error {}
@@ -98,14 +98,4 @@ function keepRows(rows, more, name) {
   if (rows.length > MOST_ROWS) {
     throw new TableError(`${name} has more than ${groupDigits(MOST_ROWS)} rows. Cut it into several files.`);
   }
-}
-
-/** @returns {() => Promise<void>} lets the page breathe, where the work since the last breath was long */
-export function pauseWhenLong() {
-  let since = performance.now();
-  return async () => {
-    if (performance.now() - since < LONGEST_TASK_MS) return;
-    await new Promise((resolve) => setTimeout(resolve));
-    since = performance.now();
-  };
 }

@@ -1,20 +1,9 @@
 /** The labels as chips: each can be edited where it stands; Enter or a comma adds one, Backspace takes the last away. */
 
 import { find, make } from "./kit/ui/dom.js";
+import { splitLabels } from "./labels.js";
 
 const MOST_LABELS = 40;
-const LONGEST_LABEL = 120;
-
-/**
- * @param {string} text
- * @returns {string[]} the labels in it: parts between commas, semicolons and line breaks
- */
-export function splitLabels(text) {
-  return text
-    .split(/[,;\n\r\t]+/)
-    .map((label) => label.trim().slice(0, LONGEST_LABEL))
-    .filter(Boolean);
-}
 
 export class LabelChips {
   /** @type {string[]} each once */
