@@ -88,7 +88,7 @@ def train_byte_level() -> Tokenizer:
     tokenizer.train_from_iterator(TEXTS, trainer)
     ids = {name: tokenizer.token_to_id(token) for name, token in ROBERTA.items()}
     tokenizer.post_processor = processors.RobertaProcessing(
-        sep=("</s>", ids["sep_token"]), cls=("<s>", ids["cls_token"]), add_prefix_space=False
+        ("</s>", ids["sep_token"]), ("<s>", ids["cls_token"]), add_prefix_space=False
     )
     return tokenizer
 
@@ -159,6 +159,8 @@ def write_encoder(folder: Path, kind: str, architecture: str, **settings: Any) -
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
     if family == "DistilBert":
         sizes = {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64}
+    if names_by_id := settings.get("id2label"):
+        settings["label2id"] = {name: index for index, name in names_by_id.items()}
     torch.manual_seed(11)
     config = getattr(transformers, f"{family}Config")(
         **sizes,

@@ -44,6 +44,7 @@ import * as textGeneration from "./tasks/text-generation.js";
 import * as textRanking from "./tasks/text-ranking.js";
 import * as tokenClassification from "./tasks/token-classification.js";
 import * as zeroShotClassification from "./tasks/zero-shot-classification.js";
+import { mendTokenizer } from "./text/mend-tokenizer.js";
 import { RowEncoder } from "./text/row-encoder.js";
 
 /** @type {Record<string, Task>} */
@@ -83,6 +84,7 @@ export async function makeContext(manifest, assets, tokenizersUrl, jinjaUrl) {
   /** @type {typeof import("@huggingface/tokenizers")} */
   const { Tokenizer } = await import(tokenizersUrl);
   const tokenizer = new Tokenizer(tokenizerJson, tokenizerConfig);
+  mendTokenizer(tokenizer, tokenizerJson);
   const rowEncoder = new RowEncoder(tokenizer, tokenizerJson, tokenizerConfig, manifest.settings.max_length ?? Infinity);
   return { manifest, tokenizer, rowEncoder, tokenizerConfig, jinjaUrl };
 }

@@ -189,8 +189,10 @@ def test_sentence_similarity(ask: Ask, tmp_path: Path) -> None:
     sentences = list(TEXTS)
     input = {"source_sentence": TEXTS[0], "sentences": sentences}
     given = ask(input, "wordpiece", "BertModel", task="sentence-similarity")["scores"]
-    transformer = sentence_transformers.models.Transformer(str(tmp_path / "model"))
-    pooling = sentence_transformers.models.Pooling(transformer.get_word_embedding_dimension())
+    from sentence_transformers.models import Pooling, Transformer
+
+    transformer = Transformer(str(tmp_path / "model"))
+    pooling = Pooling(32)
     model = sentence_transformers.SentenceTransformer(modules=[transformer, pooling], device="cpu")
     embeddings = model.encode([TEXTS[0], *sentences])
     same_scores(given, model.similarity(embeddings[:1], embeddings[1:])[0].tolist())

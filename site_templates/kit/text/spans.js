@@ -62,12 +62,10 @@ export class SpanFinder {
     const words = this.#tokenizer.pre_tokenizer?.(text, { section_index: first ? 0 : 1 }) ?? [text];
     const tokens = words.map((/** @type {string} */ word) => ({ word, tokens: this.#tokenizer.model([word]) }));
     const places = this.#placeTokens(tokens, chars);
-    return places.map(({ token, span: [start, end] }) => ({
-      token,
-      span: /** @type {Span} */ (
-        end > start ? [offset + origins[start], offset + origins[end - 1] + 1] : [offset + (origins[start] ?? 0), offset + (origins[start] ?? 0)]
-      ),
-    }));
+    return places.map(({ token, span: [start, end] }) => {
+      const last = end ? origins[end - 1] + 1 : 0;
+      return { token, span: [offset + (end > start ? origins[start] : last), offset + last] };
+    });
   }
 
   /**
@@ -133,12 +131,12 @@ function placeWordPieces(words, chars, { continuing_subword_prefix: prefix, unk_
 function placeBytes(words, chars) {
   const owners = chars.flatMap((char, index) => Array.from(encoder.encode(char), () => index));
   const total = words.reduce((sum, { word }) => sum + word.length, 0);
-  let at = owners.length - total; // -1 where a space was put before the text
+  let at = owners.length - total; // -1 where a space was put before the text: it counts as the first character's
   return words.flatMap(({ tokens }) =>
     tokens.map((token) => {
       const start = Math.max(at, 0);
       at += token.length;
-      return { token, span: at > start ? /** @type {Span} */ ([owners[start], owners[at - 1] + 1]) : [0, 0] };
+      return { token, span: /** @type {Span} */ ([owners[start], owners[Math.max(at - 1, 0)] + 1]) };
     }),
   );
 }
@@ -150,12 +148,12 @@ function placeBytes(words, chars) {
  */
 function placePieces(words, chars) {
   const total = words.reduce((sum, { word }) => sum + Array.from(word).length, 0);
-  let at = chars.length - total; // -1 where a space was put before the text
+  let at = chars.length - total; // -1 where a space was put before the text: it counts as the first character's
   return words.flatMap(({ tokens }) =>
     tokens.map((token) => {
       const start = Math.max(at, 0);
       at += Array.from(token).length;
-      return { token, span: /** @type {Span} */ ([start, Math.max(at, start)]) };
+      return { token, span: /** @type {Span} */ ([start, Math.max(at, 1)]) };
     }),
   );
 }
