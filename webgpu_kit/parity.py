@@ -22,6 +22,15 @@ def probability_error(expected: Array, actual: Array) -> float:
     return float(np.max(np.abs(expected - actual), initial=0.0))
 
 
+def score_error(expected: Array, actual: Array) -> float:
+    """The largest difference between two scores, as a share of the expected scores' spread where that is above 1.
+
+    Shapes: any, equal. So scores without bounds (a ranking's) and those between -1 and 1 have one scale.
+    """
+    spread = float(np.max(expected) - np.min(expected)) if expected.size else 0.0
+    return probability_error(expected, actual) / max(spread, 1.0)
+
+
 def cosine_distance(expected: Array, actual: Array) -> float:
     """The largest 1 - cosine over rows, 0 to 2. Shapes: (rows, dimensions)."""
     lengths = np.linalg.norm(expected, axis=-1) * np.linalg.norm(actual, axis=-1)
@@ -98,6 +107,7 @@ def log_softmax(logits: Array) -> Array:
 
 METRICS: dict[str, Callable[[Array, Array], float]] = {
     "probability_error": probability_error,
+    "score_error": score_error,
     "cosine_distance": cosine_distance,
     "relative_error": relative_error,
     "kl_divergence": kl_divergence,

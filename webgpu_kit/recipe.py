@@ -23,7 +23,19 @@ else:
     import tomli as tomllib
 
 RECIPE_FILE = "recipe.toml"
-TaskName = Literal["image-classification", "feature-extraction", "text-generation", "tensor", "rag"]
+TaskName = Literal[
+    "image-classification",
+    "feature-extraction",
+    "text-classification",
+    "token-classification",
+    "fill-mask",
+    "zero-shot-classification",
+    "sentence-similarity",
+    "text-ranking",
+    "text-generation",
+    "tensor",
+    "rag",
+]
 TASK_NAMES: tuple[str, ...] = get_args(TaskName)
 DTYPES: tuple[str, ...] = get_args(Dtype)
 # What the page of a task with several models uses each of them for, and the task that each must have.
@@ -34,6 +46,7 @@ OF_ONE_MODEL = (
     "sha256",
     "labels",
     "labels_file",
+    "head",
     "shapes",
     "thresholds",
     "agreement",
@@ -88,11 +101,12 @@ class Preprocess(_Table):
 
 
 class Page(_Table):
-    """What the page starts with. `samples` is a folder beside the recipe."""
+    """What the page starts with. `samples` is a folder beside the recipe, `examples` are inputs as the task takes them."""
 
     input: Literal["draw", "photo"] = "photo"
     samples: str | None = None
     sentences: list[str] = Field(default_factory=list)
+    examples: list[dict[str, Any]] = Field(default_factory=list)
     prompts: list[str] = Field(default_factory=list)
     system_prompt: str = ""
 
@@ -115,6 +129,7 @@ class Recipe(_Table):
     model, that a variant is shipped with. `folder` is where relative paths start; `path` is the file it was read from.
 
     A site of several models has `models` in place of `source`: what the page uses each for, and its recipe or source.
+    `head` is a safetensors file beside the recipe: a linear layer (`weight`, `bias`) over the source's embeddings.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=80)
@@ -128,6 +143,7 @@ class Recipe(_Table):
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     labels: list[str] | None = None
     labels_file: str | None = None
+    head: str | None = None
     shapes: dict[str, list[Annotated[int, Field(ge=0)]]] = Field(default_factory=dict)
     thresholds: dict[Annotated[Dtype, _check_choice("dtype", DTYPES)], float] = Field(default_factory=dict)
     agreement: dict[Annotated[Dtype, _check_choice("dtype", DTYPES)], Annotated[float, Field(ge=0, le=1)]] = Field(
@@ -138,6 +154,12 @@ class Recipe(_Table):
     generation: Generation = Field(default_factory=Generation)
     folder: SkipJsonSchema[Path] = Field(default_factory=Path.cwd, exclude=True)
     path: SkipJsonSchema[Path | None] = Field(default=None, exclude=True)
+
+    @model_validator(mode="after")
+    def _check_head(self) -> Recipe:
+        if self.head is not None and self.task != "text-classification":
+            raise ValueError(f"head is for the task 'text-classification', not {self.task!r}")
+        return self
 
     @model_validator(mode="after")
     def _check_models(self) -> Recipe:

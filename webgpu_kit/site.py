@@ -31,6 +31,12 @@ SMALLEST_COMPRESSED = 1024
 DESCRIPTIONS = {
     "image-classification": "Show it a picture; a model in your browser says what it sees.",
     "feature-extraction": "Type sentences and see how close their meanings are, computed in your browser.",
+    "text-classification": "Type sentences, or open a list of them, and see how a model in your browser labels each.",
+    "token-classification": "Type a text; a model in your browser marks what it finds in it.",
+    "fill-mask": "Leave a word out; a model in your browser says what could stand there.",
+    "zero-shot-classification": "Type a text and labels of your own; a model in your browser says how well each fits.",
+    "sentence-similarity": "Compare one sentence with others by their meaning, computed in your browser.",
+    "text-ranking": "Ask a question and see which of your passages answer it best, computed in your browser.",
     "text-generation": "Chat with a language model that runs in your own browser.",
     "rag": "Find passages in your own files by meaning, and ask about them, all in your browser.",
     "tensor": "Give it numbers, run it, and look at what comes out, all in your browser.",

@@ -8,6 +8,7 @@
 import { countTokens, embedInputs } from "./embedding/embedder.js";
 import { KitError } from "./errors.js";
 import { decodeGolden } from "./golden.js";
+import { runRows } from "./text/run-rows.js";
 
 /** Task-shaped in, task-shaped out. */
 export class LoadedModel {
@@ -40,13 +41,19 @@ export class LoadedModel {
 
   /**
    * @param {any} input
+   * @param {() => void} [onAlive]  called between batches
    * @returns {Promise<Answer>} `timeMs` covers encoding, the graph and decoding
    */
-  async run(input) {
+  async run(input, onAlive = () => {}) {
     const startMs = performance.now();
     if ("open" in this.task) {
       const outputs = await this.#findSpeaker().run(input);
       return { outputs, timeMs: performance.now() - startMs };
+    }
+    if ("encodeRows" in this.task) {
+      const rows = this.task.encodeRows(input, this.context);
+      const outputs = await runRows(this.session, rows, this.context, onAlive);
+      return { ...this.task.answer(outputs, this.context, input, rows), timeMs: performance.now() - startMs };
     }
     const outputs = await this.session.run(this.task.encode(input, this.context));
     const extra = this.task.decode(outputs, this.context);

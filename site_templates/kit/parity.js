@@ -3,7 +3,7 @@
  * A missing output, another shape, or a number that is not finite where the expected one is (or the other way
  * round), is an infinite error, never a pass.
  *
- * @typedef {"probability_error" | "cosine_distance" | "relative_error" | "kl_divergence"} Metric
+ * @typedef {"probability_error" | "score_error" | "cosine_distance" | "relative_error" | "kl_divergence"} Metric
  * @typedef {import("./tensors.js").Tensor} Tensor
  * @typedef {import("./types.js").Tensors} Tensors
  */
@@ -17,6 +17,7 @@ const smallestRms = 1e-6;
 /** @type {Record<Metric, (wanted: Float64Array, given: Float64Array, shape: number[]) => number>} */
 const measures = {
   probability_error: measureMaximum,
+  score_error: measureScores,
   cosine_distance: measureCosine,
   relative_error: measureRelative,
   kl_divergence: measureDivergence,
@@ -76,6 +77,16 @@ function measureMaximum(wanted, given) {
   let worst = 0;
   for (let index = 0; index < wanted.length; index++) worst = Math.max(worst, Math.abs(wanted[index] - given[index]));
   return worst;
+}
+
+/**
+ * @param {Float64Array} wanted
+ * @param {Float64Array} given
+ * @returns {number} max |s - s'|, as a share of the wanted scores' spread where that is above 1
+ */
+function measureScores(wanted, given) {
+  const spread = wanted.length ? Math.max(...wanted) - Math.min(...wanted) : 0;
+  return measureMaximum(wanted, given) / Math.max(spread, 1);
 }
 
 /**

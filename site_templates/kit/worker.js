@@ -142,7 +142,7 @@ const workMethods = new Set(["run", "generate", "embed", "count"]);
 const methods = {
   probe: () => device,
   start,
-  run: (input) => loadedModel().run(input),
+  run: (input) => loadedModel().run(input, () => send({ kind: "pulse" })),
   golden: () => loadedModel().golden(),
   stats: () => stats,
   generate,

@@ -10,6 +10,7 @@ import numpy as np
 from webgpu_kit.artifacts import Golden, Graph, Progress, Source, Tensors
 from webgpu_kit.errors import ExportError, RecipeError, first_line
 from webgpu_kit.export import decoder, from_gguf, from_torch
+from webgpu_kit.export.folder_task import infer_folder_task
 from webgpu_kit.export.golden import record_golden
 from webgpu_kit.interface import read_interface
 from webgpu_kit.recipe import Recipe
@@ -30,9 +31,7 @@ def decide_task(source: Source, recipe: Recipe) -> Task:
         return TASKS[recipe.task]
     if source.kind in ("onnx", "module"):
         return TASKS["tensor"]
-    if (source.path / "modules.json").is_file():
-        return TASKS["feature-extraction"]
-    return TASKS[from_torch.infer_task(source.path, recipe)]
+    return TASKS[infer_folder_task(source.path, recipe)]
 
 
 def export_graph(source: Source, recipe: Recipe, progress: Progress) -> Graph:

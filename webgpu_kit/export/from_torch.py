@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import io
-import json
 import logging
 import os
 import warnings
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +16,7 @@ import numpy as np
 from webgpu_kit.artifacts import Source, Tensors
 from webgpu_kit.errors import ExportError, KitError, first_line
 from webgpu_kit.manifest import Interface
-from webgpu_kit.recipe import TASK_NAMES, Recipe
+from webgpu_kit.recipe import Recipe
 from webgpu_kit.tasks import Original, Task, TorchModel
 
 if TYPE_CHECKING:
@@ -40,29 +38,6 @@ def require_packages() -> None:
             f"Building from PyTorch weights needs {', '.join(missing)}, not installed here.",
             fix="pip install 'webgpu-kit[export]' (on Linux without a GPU first: pip install torch==2.13.0)",
         )
-
-
-def infer_task(folder: Path, recipe: Recipe) -> str:
-    """The task of a Hugging Face folder by its architecture, in optimum's words. Raises ExportError."""
-    require_packages()
-    import transformers
-    from optimum.exporters.tasks import TasksManager
-
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    names = config.get("architectures") or []
-    model_class = getattr(transformers, names[0], None) if names else None
-    if model_class is None:
-        raise ExportError(
-            f"{recipe.source}: config.json names no architecture that transformers knows ({names}).", fix="give --task"
-        )
-    task = str(TasksManager.infer_task_from_model(model_class))
-    if task not in TASK_NAMES:
-        raise ExportError(
-            f"{recipe.source}: {names[0]} is for '{task}', which is not supported yet. "
-            f"Supported: {', '.join(TASK_NAMES)}.",
-            fix="give --task feature-extraction for its embeddings",
-        )
-    return task
 
 
 def load_model(source: Source, recipe: Recipe, task: Task) -> TorchModel:

@@ -10,14 +10,32 @@
 from __future__ import annotations
 
 from webgpu_kit.tasks.feature_extraction import FEATURE_EXTRACTION
+from webgpu_kit.tasks.fill_mask import FILL_MASK
 from webgpu_kit.tasks.image_classification import IMAGE_CLASSIFICATION
 from webgpu_kit.tasks.rag import make_page_settings
+from webgpu_kit.tasks.sentence_similarity import SENTENCE_SIMILARITY
 from webgpu_kit.tasks.task import Original, Task, TorchModel
 from webgpu_kit.tasks.tensor import TENSOR
+from webgpu_kit.tasks.text_classification import TEXT_CLASSIFICATION
 from webgpu_kit.tasks.text_generation import TEXT_GENERATION
+from webgpu_kit.tasks.text_ranking import TEXT_RANKING
+from webgpu_kit.tasks.token_classification import TOKEN_CLASSIFICATION
+from webgpu_kit.tasks.zero_shot_classification import ZERO_SHOT_CLASSIFICATION
 
 TASKS: dict[str, Task] = {
-    task.name: task for task in (IMAGE_CLASSIFICATION, FEATURE_EXTRACTION, TEXT_GENERATION, TENSOR)
+    task.name: task
+    for task in (
+        IMAGE_CLASSIFICATION,
+        FEATURE_EXTRACTION,
+        TEXT_CLASSIFICATION,
+        TOKEN_CLASSIFICATION,
+        FILL_MASK,
+        ZERO_SHOT_CLASSIFICATION,
+        SENTENCE_SIMILARITY,
+        TEXT_RANKING,
+        TEXT_GENERATION,
+        TENSOR,
+    )
 }
 
 # Tasks that take several models, each of a task above: what their page reads.

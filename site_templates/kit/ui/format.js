@@ -91,3 +91,13 @@ export function formatNumber(value) {
 export function nameBackend(backend) {
   return backend === "webgpu" ? "WebGPU" : backend;
 }
+
+/**
+ * @param {number | null} similarity
+ * @returns {string} two decimals, with a real minus sign
+ */
+export function formatSimilarity(similarity) {
+  if (similarity === null) return "·";
+  const text = similarity.toFixed(2);
+  return text === "-0.00" ? "0.00" : text.replace("-", "−");
+}

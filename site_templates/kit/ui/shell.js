@@ -23,6 +23,9 @@ import { drawStrip } from "./strip.js";
  * @property {string[]} [sentences]
  * @property {string[]} [prompts]
  * @property {Record<string, number[]>} [shapes]
+ * @property {Record<string, any>[]} [examples] inputs, task-shaped: the page starts with the first
+ * @property {string[]} [labels] what a classifier can answer
+ * @property {string} [mask_token] what stands for a missing word
  */
 
 /**

@@ -1,7 +1,7 @@
 /** The heat map: a real table, a number in every cell, and a colour whose lightness alone carries the value. */
 
 import { find, make } from "./kit/ui/dom.js";
-import { formatSimilarity } from "./similarity.js";
+import { formatSimilarity } from "./kit/ui/format.js";
 
 /** Where the scale has its middle colour; from there on the number is written in the opposite tone, for contrast. */
 const MIDDLE = 0.55;
@@ -9,7 +9,7 @@ const MIDDLE = 0.55;
 /** Up to here there is room for each row's text beside its number. */
 const MOST_WORDY_ROWS = 7;
 
-/** @typedef {import("./sentences.js").Sentence} Sentence */
+/** @typedef {import("./kit/ui/sentence-list.js").Sentence} Sentence */
 
 /**
  * @param {(number: number) => void} onSelect

@@ -52,13 +52,3 @@ function dot(a, b) {
   for (let index = 0; index < a.length; index += 1) sum += a[index] * b[index];
   return sum;
 }
-
-/**
- * @param {number | null} similarity
- * @returns {string} two decimals, with a real minus sign
- */
-export function formatSimilarity(similarity) {
-  if (similarity === null) return "·";
-  const text = similarity.toFixed(2);
-  return text === "-0.00" ? "0.00" : text.replace("-", "−");
-}

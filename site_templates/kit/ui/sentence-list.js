@@ -1,18 +1,23 @@
 /** The list of sentences: each a row to type in; Enter adds one, Backspace in an empty one takes it away. */
 
-import { find, make } from "./kit/ui/dom.js";
-import { formatCount } from "./kit/ui/format.js";
+import { find, make } from "./dom.js";
+import { FITS_ITSELF, fitHeight } from "./fit-height.js";
+import { formatCount } from "./format.js";
 
-/** Above this the heat map is a wall, not a map. */
+/** Above this nobody has an overview any more. */
 const MOST_ROWS = 60;
 
-/** Whether the style sheet alone lets a field grow with its text, which spares measuring every row. */
-const FITS_ITSELF = CSS.supports("field-sizing", "content");
+/** @typedef {{id: string, number: number, text: string, isSelected: boolean}} Sentence one that has text; numbers count rows from 1 */
+/** @typedef {{id: string, item: HTMLLIElement, field: HTMLTextAreaElement, badge: HTMLElement, remove: HTMLButtonElement}} Row */
 
-/** @typedef {{number: number, text: string, isSelected: boolean}} Sentence one that has text; numbers count rows from 1 */
-/** @typedef {{item: HTMLLIElement, field: HTMLTextAreaElement, badge: HTMLElement, remove: HTMLButtonElement}} Row */
+/**
+ * @typedef {object} Options
+ * @property {() => void} onChange called after every edit and every other selection
+ * @property {string} [noun] what a row is called
+ * @property {boolean} [selects] whether one row is always the selected one
+ */
 
-/** The rows on the page, in order; one of them is selected. */
+/** The rows on the page, in order. */
 export class SentenceList {
   /** @type {Row[]} */
   #rows = [];
@@ -21,28 +26,38 @@ export class SentenceList {
   #list = find("#sentences", HTMLOListElement);
   #add = find("#add", HTMLButtonElement);
   #count = find("#count", HTMLElement);
+  #made = 0;
   #onChange;
+  #noun;
+  #selects;
 
   /**
    * @param {string[]} texts what to start with
-   * @param {() => void} onChange called after every edit and every other selection
+   * @param {Options} options
    */
-  constructor(texts, onChange) {
+  constructor(texts, { onChange, noun = "sentence", selects = true }) {
     this.#onChange = onChange;
-    // The page came with the same rows as plain text, which kept their place.
-    this.#list.replaceChildren();
-    for (const text of texts.length > 0 ? texts : ["", ""]) this.#insert(this.#rows.length, text);
-    this.#selected = this.#rows[0];
+    this.#noun = noun;
+    this.#selects = selects;
+    this.#fill(texts);
     this.#add.addEventListener("click", () => this.#open(this.#rows.length));
     // Rows wrap differently when the page gets narrower.
     if (!FITS_ITSELF) new ResizeObserver(() => this.#rows.forEach(({ field }) => fitHeight(field))).observe(this.#list);
     this.#refresh();
   }
 
+  /** @param {string[]} texts in place of what is there */
+  write(texts) {
+    this.#rows = [];
+    this.#fill(texts);
+    this.#refresh();
+    this.#onChange();
+  }
+
   /** @returns {Sentence[]} */
   read() {
     return this.#rows
-      .map((row, index) => ({ number: index + 1, text: row.field.value.trim(), isSelected: row === this.#selected }))
+      .map((row, index) => ({ id: row.id, number: index + 1, text: row.field.value.trim(), isSelected: row === this.#selected }))
       .filter(({ text }) => text !== "");
   }
 
@@ -53,6 +68,14 @@ export class SentenceList {
     this.#onChange();
   }
 
+  /** @param {string[]} texts */
+  #fill(texts) {
+    // The page came with the same rows as plain text, which kept their place.
+    this.#list.replaceChildren();
+    for (const text of texts.length > 0 ? texts : ["", ""]) this.#insert(this.#rows.length, text);
+    if (this.#selects) this.#selected = this.#rows[0];
+  }
+
   /**
    * @param {number} index
    * @param {string} text
@@ -60,12 +83,12 @@ export class SentenceList {
    */
   #insert(index, text) {
     const badge = make("span", { class: "badge number", "aria-hidden": "true" });
-    const field = make("textarea", { rows: 1, spellcheck: "true", placeholder: "Type a sentence" });
+    const field = make("textarea", { rows: 1, spellcheck: "true", placeholder: `Type a ${this.#noun}` });
     const remove = make("button", { type: "button", class: "remove" }, "×");
     const item = make("li", { class: "sentence" }, badge, field, remove);
-    const row = { item, field, badge, remove };
+    const row = { id: String((this.#made += 1)), item, field, badge, remove };
     field.value = text;
-    field.addEventListener("focus", () => this.select(this.#rows.indexOf(row) + 1));
+    if (this.#selects) field.addEventListener("focus", () => this.select(this.#rows.indexOf(row) + 1));
     field.addEventListener("input", () => this.#edit(field));
     field.addEventListener("keydown", (event) => this.#press(event, row));
     field.addEventListener("paste", (event) => this.#paste(event, row));
@@ -138,21 +161,15 @@ export class SentenceList {
   }
 
   #refresh() {
+    const name = this.#noun[0].toUpperCase() + this.#noun.slice(1);
     this.#rows.forEach((row, index) => {
       row.badge.textContent = String(index + 1);
-      row.field.setAttribute("aria-label", `Sentence ${index + 1}`);
-      row.remove.setAttribute("aria-label", `Remove sentence ${index + 1}`);
+      row.field.setAttribute("aria-label", `${name} ${index + 1}`);
+      row.remove.setAttribute("aria-label", `Remove ${this.#noun} ${index + 1}`);
       row.item.classList.toggle("is-selected", row === this.#selected);
     });
     const isFull = this.#rows.length >= MOST_ROWS;
     this.#add.disabled = isFull;
-    this.#count.textContent = isFull ? `${MOST_ROWS} is the most this page shows.` : formatCount(this.#rows.length, "sentence");
+    this.#count.textContent = isFull ? `${MOST_ROWS} is the most this page shows.` : formatCount(this.#rows.length, this.#noun);
   }
-}
-
-/** @param {HTMLTextAreaElement} field grows with its text */
-function fitHeight(field) {
-  if (FITS_ITSELF) return;
-  field.style.height = "auto";
-  field.style.height = `${field.scrollHeight}px`;
 }
