@@ -1,4 +1,5 @@
 """Encoders of a few thousand seeded weights with trained tokenizers of every kind, as Hugging Face folders."""
+# ruff: noqa: RUF001
 
 from __future__ import annotations
 
@@ -151,7 +152,7 @@ TRAINERS: dict[str, Callable[[], Tokenizer]] = {
 
 
 def write_encoder(folder: Path, kind: str, architecture: str, **settings: Any) -> Path:
-    """Write a seeded `architecture` of transformers with a trained tokenizer of `kind`. `settings` go into the config."""
+    """Write a seeded `architecture` with a trained tokenizer of `kind`; `settings` go into its config."""
     import torch
     import transformers
 

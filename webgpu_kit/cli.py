@@ -77,7 +77,7 @@ def _parse_shape(text: str) -> tuple[str, list[int]]:
 )
 @click.option(
     "--task",
-    help="What the model does: image-classification, feature-extraction, text-generation or tensor. "
+    help="What the model does: a Hugging Face pipeline task, such as text-classification, or tensor. "
     "Default: found out from the source.",
 )
 @click.option(

@@ -101,7 +101,7 @@ class Preprocess(_Table):
 
 
 class Page(_Table):
-    """What the page starts with. `samples` is a folder beside the recipe, `examples` are inputs as the task takes them."""
+    """What the page starts with. `samples` is a folder beside the recipe, `examples` are inputs of the task."""
 
     input: Literal["draw", "photo"] = "photo"
     samples: str | None = None

@@ -1,4 +1,4 @@
-"""Train head.safetensors: a linear layer over MiniLM's embeddings, on the 3,000 labelled sentences of npm's `sentiment`.
+"""Train head.safetensors: a linear layer over MiniLM's embeddings, on the 3,000 sentences of npm's `sentiment`.
 
     python models/sentiment/train.py               train, measure, write head.safetensors
     python models/sentiment/train.py --evaluate    measure the committed head.safetensors on the held-out fifth
@@ -42,7 +42,7 @@ REQUIRED_ACCURACY = 0.90
 
 
 def load_sentences() -> tuple[list[str], Tensor]:
-    """Fetch the package with `npm pack` and read it. Gives each sentence once, and labels (N,): 0 negative, 1 positive."""
+    """Fetch the package with `npm pack`. Gives each sentence once, and labels (N,): 0 negative, 1 positive."""
     npm = shutil.which("npm")
     if npm is None:
         raise SystemExit("train.py: npm is not on the PATH. Fix: install Node.js, which brings npm.")

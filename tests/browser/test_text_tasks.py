@@ -16,6 +16,9 @@ from webgpu_kit.vendor import templates_folder
 
 pytest.importorskip("transformers")
 TOLERANCE = 1e-4
+# Where subgroups are narrower than 8 (SwiftShader), ONNX Runtime's attention is wrong from 32 tokens on: see
+# kit/generation/part-length.js. What is asked of WebGPU here stays below.
+SHORT_TEXTS = ("ok", "a cat sleeps", "I love it!", "the sun", "")
 NER = {0: "O", 1: "B-PER", 2: "I-PER", 3: "B-LOC", 4: "I-LOC"}
 NLI = {0: "contradiction", 1: "neutral", 2: "entailment"}
 RUN = """async ({ input, backend }) => {
@@ -86,7 +89,7 @@ def same_scores(given: list[float], wanted: list[float]) -> None:
 def test_text_classification(
     ask: Ask, tmp_path: Path, kind: str, architecture: str, problem: str | None, backend: str
 ) -> None:
-    texts = list(TEXTS if backend == "wasm" else TEXTS[:6])
+    texts = list(TEXTS if backend == "wasm" else SHORT_TEXTS)
     labels = {"id2label": {0: "red", 1: "green", 2: "blue"}, "problem_type": problem}
     given = ask({"text": texts}, kind, architecture, backend=backend, **labels)["results"]
     wanted = make_pipeline("text-classification", tmp_path / "model", top_k=None)(texts, truncation=True)
@@ -132,7 +135,7 @@ def test_token_classification(ask: Ask, tmp_path: Path, kind: str, architecture:
     ],
 )
 def test_fill_mask(ask: Ask, tmp_path: Path, kind: str, architecture: str, mask: str, backend: str) -> None:
-    texts = [f"{text[:40]} {mask} {text[40:80]}" for text in (TEXTS if backend == "wasm" else TEXTS[:5])]
+    texts = [f"{text[:40]} {mask} {text[40:80]}" for text in (TEXTS if backend == "wasm" else SHORT_TEXTS)]
     texts[1] += f" {mask}"
     given = ask({"text": texts, "top_k": 4}, kind, architecture, backend=backend)["fills"]
     fill = make_pipeline("fill-mask", tmp_path / "model", top_k=4)

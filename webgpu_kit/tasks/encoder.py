@@ -99,7 +99,7 @@ def describe_encoder(
         names.append("token_type_ids")
     batch = torch.export.Dim("batch", min=1)
     sequence = torch.export.Dim("sequence", min=1, max=encoder.max_length)
-    shapes: dict[str, Any] = dict.fromkeys(names, {0: batch, 1: sequence})
+    shapes: dict[str, Any] = {name: {0: batch, 1: sequence} for name in names}
     return TorchModel(
         module=module,
         example={name: encoded[name] for name in names} | {name: example for name, (example, _) in more.items()},

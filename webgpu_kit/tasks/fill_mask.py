@@ -43,9 +43,10 @@ def _load(source: Source, recipe: Recipe) -> TorchModel:
 
     encoder = load_encoder(source, recipe, "AutoModelForMaskedLM")
     model, tokenizer = encoder.model, encoder.tokenizer
+    lacking = "mask token" if tokenizer.mask_token_id is None else "output embeddings"
     if tokenizer.mask_token_id is None or model.get_output_embeddings() is None:
         raise ExportError(
-            f"{recipe.source}: the {'tokenizer has no mask token' if tokenizer.mask_token_id is None else 'model has no output embeddings'}.",
+            f"{recipe.source}: it has no {lacking}.",
             fix="give a masked language model, or --task feature-extraction for its embeddings",
         )
     places: list[torch.Tensor] = []

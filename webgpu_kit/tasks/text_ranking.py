@@ -69,7 +69,8 @@ def _read_activation(source: Source, config: Any, recipe: Recipe) -> str:
     name = str(path).rpartition(".")[2]
     if not str(path).startswith("torch.nn.") or name not in ACTIVATIONS:
         raise ExportError(
-            f"{recipe.source}: the activation {path} is not supported. Supported: {', '.join(ACTIVATIONS)} of torch.nn.",
+            f"{recipe.source}: the activation {path} is not supported. "
+            f"Supported: {', '.join(ACTIVATIONS)} of torch.nn.",
             fix="set activation_fn in config_sentence_transformers.json",
         )
     return name

@@ -7,6 +7,8 @@
  * @typedef {(text: Aligned) => Aligned} Step
  */
 
+import { youngFormat, youngMark } from "./young-characters.js";
+
 /** Control, format, private and surrogate characters, except those that are white space to everybody. */
 const control = /^(?![\t\n\r])[\p{Cc}\p{Cf}\p{Co}\p{Cs}]$/u;
 const whiteSpace = /^\p{White_Space}$/u;
@@ -127,14 +129,31 @@ function isBoundary(chars, start, end, change) {
 }
 
 /**
+ * @param {string} char
+ * @returns {string}
+ */
+function cleanChar(char) {
+  if (/[\0\uFFFD]/.test(char) || (control.test(char) && !youngFormat.test(char))) return "";
+  return whiteSpace.test(char) ? " " : char;
+}
+
+/**
+ * @param {string} char
+ * @returns {string}
+ */
+function stripAccents(char) {
+  return char.normalize("NFD").replace(/[\p{Mn}\u1734]/gu, (mark) => (youngMark.test(mark) ? mark : ""));
+}
+
+/**
  * @param {any} config
  * @returns {Step}
  */
 function makeBert({ clean_text: clean, handle_chinese_chars: spaced, strip_accents: strip, lowercase }) {
   const steps = [
-    clean && mapChars((char) => (/[\0\uFFFD]/.test(char) || control.test(char) ? "" : whiteSpace.test(char) ? " " : char)),
+    clean && mapChars(cleanChar),
     spaced && mapChars((char) => (ideograph.test(char) ? ` ${char} ` : char)),
-    (strip ?? lowercase) && mapChars((char) => char.normalize("NFD").replace(/\p{Mn}/gu, "")),
+    (strip ?? lowercase) && mapChars(stripAccents),
     lowercase && mapChars((char) => char.toLowerCase()),
   ];
   return chain(steps.filter(Boolean));
