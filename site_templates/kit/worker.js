@@ -11,6 +11,7 @@
 import { KitError, packError } from "./errors.js";
 import { countGpuWork } from "./gpu-counter.js";
 import { loadPair } from "./load-pair.js";
+import { avoidNarrowSubgroups } from "./narrow-subgroups.js";
 import { awaitAdapter, probeDevice } from "./probe.js";
 import { collectBuffers } from "./tensors.js";
 
@@ -18,6 +19,7 @@ import { collectBuffers } from "./tensors.js";
 const reportIntervalMs = 100;
 
 const stats = countGpuWork(makeThrottled(() => send({ kind: "pulse" })));
+avoidNarrowSubgroups();
 const device = probeDevice();
 
 /** @type {import("./loaded-model.js").LoadedModel | null} */

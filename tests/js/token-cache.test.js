@@ -144,7 +144,7 @@ test("common beginnings", () => {
 });
 
 test("how much a GPU reads at once is tried, not believed", async () => {
-  const facts = { vocabulary: 49152, contextLength: 4096, subgroupMinSize: 32 };
+  const facts = { vocabulary: 49152, contextLength: 4096, hasSubgroups: true };
   assert.equal(await findPartLength(new FakeDecoder(), facts), longestPart);
   const wrong = new FakeDecoder();
   const read = wrong.readLogits.bind(wrong);
@@ -153,9 +153,9 @@ test("how much a GPU reads at once is tried, not believed", async () => {
     return (await read()).map((value) => sign * value);
   };
   assert.equal(await findPartLength(wrong, facts), shortPart);
-  const narrow = new FakeDecoder();
-  assert.equal(await findPartLength(narrow, { ...facts, subgroupMinSize: 4 }), shortPart);
-  assert.deepEqual(narrow.runs, [], "where it is known nothing is tried");
+  const plain = new FakeDecoder();
+  assert.equal(await findPartLength(plain, { ...facts, hasSubgroups: false }), longestPart);
+  assert.deepEqual(plain.runs, [], "where it is known nothing is tried");
   const undefinedNumbers = new FakeDecoder();
   undefinedNumbers.readLogits = async () => Float32Array.of(NaN);
   assert.equal(await findPartLength(undefinedNumbers, facts), shortPart);

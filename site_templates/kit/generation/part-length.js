@@ -1,7 +1,7 @@
 /**
- * How much of a prompt a GPU may read at once. ONNX Runtime's attention takes another kernel from 32 tokens on, and
- * that one has given wrong numbers: always where subgroups are narrower than 8 (SwiftShader has 4), and in some releases
- * on other hardware. So it is tried: the same tokens at once and in short parts must come to the same.
+ * How much of a prompt a GPU may read at once. With subgroups, ONNX Runtime's attention takes another kernel from 32
+ * tokens on, and that one has given wrong numbers (see narrow-subgroups.js), in some releases on other hardware too. So
+ * it is tried: the same tokens at once and in short parts must come to the same.
  *
  * @typedef {import("./token-cache.js").Decoder} Decoder
  */
@@ -16,11 +16,11 @@ const allowedDifference = 0.1;
 
 /**
  * @param {Decoder} decoder  with nothing in its cache
- * @param {{vocabulary: number, contextLength: number, subgroupMinSize: number | undefined}} facts
+ * @param {{vocabulary: number, contextLength: number, hasSubgroups: boolean}} facts
  * @returns {Promise<number>} tokens
  */
-export async function findPartLength(decoder, { vocabulary, contextLength, subgroupMinSize }) {
-  if (subgroupMinSize !== undefined && subgroupMinSize < 8) return shortPart;
+export async function findPartLength(decoder, { vocabulary, contextLength, hasSubgroups }) {
+  if (!hasSubgroups) return longestPart;
   const count = Math.min(trialTokens, contextLength);
   const ids = Array.from({ length: count }, (_, index) => (index * 7919 + 13) % vocabulary);
   decoder.resize(count, 0);

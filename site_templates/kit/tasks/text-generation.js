@@ -68,7 +68,7 @@ async function openCache(session, settings) {
   const shape = new DecoderShape(settings);
   if (session.backend === "wasm") return new TokenCache(WasmDecoder.open(session, shape), contextLength);
   const decoder = await GpuDecoder.open(session, shape);
-  const { subgroupMinSize } = decoder.device.adapterInfo ?? {};
-  const partLength = await findPartLength(decoder, { vocabulary, contextLength, subgroupMinSize });
+  const hasSubgroups = decoder.device.features.has("subgroups");
+  const partLength = await findPartLength(decoder, { vocabulary, contextLength, hasSubgroups });
   return new TokenCache(decoder, contextLength, partLength);
 }
