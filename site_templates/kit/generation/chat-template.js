@@ -31,9 +31,10 @@ export class ChatTemplate {
 
   /**
    * @param {readonly ChatMessage[]} messages
+   * @param {readonly import("../types.js").Tool[] | null} [tools]
    * @returns {string} ends where the assistant is to speak
    */
-  render(messages) {
+  render(messages, tools = null) {
     /** @type {string | null} */
     let refusal = null;
     const environment = this.#makeEnvironment((message) => {
@@ -41,6 +42,7 @@ export class ChatTemplate {
       throw new Error(message);
     });
     environment.set("messages", messages);
+    environment.set("tools", tools);
     try {
       return /** @type {any} */ (new this.jinja.Interpreter(environment).run(this.program)).value;
     } catch (error) {
