@@ -119,7 +119,7 @@
  *   id and name
  *
  * @typedef {{type: "json_object"} | {type: "json_schema", schema: Record<string, any>}} TextFormat
- * @typedef {{name: string, parameters: Record<string, any>, param: string}} Callable
+ * @typedef {{name: string, description: string, parameters: Record<string, any>, param: string}} Callable
  * @typedef {{type: "tools", functions: Callable[], required: boolean, parallel: boolean}} ToolFormat
  * @typedef {TextFormat | ToolFormat} AnswerFormat
  *

@@ -13,7 +13,8 @@
  * @typedef {object} ToolOptions
  * @property {readonly ToolParam[] | null} [tools]  functions that the model may call: the arguments of its calls parse
  *   and fit their `parameters`, which are kept to as `response_format` keeps to its schema
- * @property {ToolChoice | null} [tool_choice]  `none`, `auto` (as without it), `required`, or the function to call
+ * @property {ToolChoice | null} [tool_choice]  `none` (the model is not shown them), `auto` (as without it), `required`,
+ *   or the one function to call
  * @property {boolean | null} [parallel_tool_calls]  with false an answer has one call at most
  * @property {unknown} [response_format]
  * @property {unknown} [stop]
@@ -38,7 +39,7 @@ export function readTools(options) {
   const choice = readChoice(options.tool_choice ?? "auto", functions);
   if (choice === "none" || !functions.length) return { tools: null, format: null };
   checkNeighbours(options);
-  const tools = /** @type {Tool[]} */ (JSON.parse(JSON.stringify(options.tools)));
+  const tools = functions.map(({ param, ...definition }) => ({ type: /** @type {const} */ ("function"), function: definition }));
   const named = typeof choice === "object";
   const allowed = named ? [choice] : functions;
   const required = named || choice === "required";
@@ -78,7 +79,8 @@ function readDefinition(tool, param) {
   if (description !== undefined && typeof description !== "string") {
     throw bad(`${param}.function.description`, `${param}.function.description must be a text, not ${describe(description)}.`);
   }
-  return { name, ...readParameters(parameters, `${param}.function.parameters`) };
+  // Templates count on all three.
+  return { name, description: description ?? "", ...readParameters(parameters, `${param}.function.parameters`) };
 }
 
 /**
@@ -87,7 +89,7 @@ function readDefinition(tool, param) {
  * @returns {Pick<Callable, "parameters" | "param">}
  */
 function readParameters(parameters, param) {
-  const none = { type: "object", properties: {}, additionalProperties: false };
+  const none = { type: "object", properties: {} };
   const schema = parameters === undefined ? none : copySchema(parameters, param);
   if (schema.type === "object") return { parameters: schema, param };
   throw bad(param, `${param} must be the schema of an object (type "object"), not of ${describe(schema.type)}.`);

@@ -22,8 +22,9 @@ export class ChatTemplate {
   constructor(jinja, source, specialTokens) {
     this.jinja = jinja;
     this.specialTokens = specialTokens;
+    const lines = source.replace(/\r\n?/g, "\n"); // as Python's Jinja reads them
     try {
-      this.program = jinja.parse(jinja.tokenize(source, { lstrip_blocks: true, trim_blocks: true }));
+      this.program = jinja.parse(jinja.tokenize(lines, { lstrip_blocks: true, trim_blocks: true }));
     } catch (error) {
       throw templateError("cannot be read", error);
     }
