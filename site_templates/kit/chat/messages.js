@@ -73,8 +73,12 @@ function readCallId(id, param, called) {
  * @returns {NonNullable<ChatMessage["tool_calls"]>[number]}
  */
 function readCall(call, param) {
-  if (call?.type !== "function") throw bad(`${param}.type`, `${param}.type must be function, not ${describe(call?.type)}.`);
-  if (typeof call.id !== "string" || !call.id) throw bad(`${param}.id`, `${param}.id must be a text, not ${describe(call.id)}.`);
+  if (call?.type !== "function") {
+    throw bad(`${param}.type`, `${param}.type must be function, not ${describe(call?.type)}.`);
+  }
+  if (typeof call.id !== "string" || !call.id) {
+    throw bad(`${param}.id`, `${param}.id must be a text, not ${describe(call.id)}.`);
+  }
   const name = call.function?.name;
   if (typeof name !== "string" || !name) {
     throw bad(`${param}.function.name`, `${param}.function.name must be a text, not ${describe(name)}.`);
@@ -96,7 +100,8 @@ function readArguments(text, param) {
   } catch {
     inputs = null;
   }
-  if (typeof text === "string" && inputs !== null && typeof inputs === "object" && !Array.isArray(inputs)) return inputs;
+  const isObject = inputs !== null && typeof inputs === "object" && !Array.isArray(inputs);
+  if (typeof text === "string" && isObject) return inputs;
   throw bad(param, `${param} must be the JSON text of an object, not ${describe(text)}.`);
 }
 

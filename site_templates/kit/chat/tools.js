@@ -39,7 +39,9 @@ export function readTools(options) {
   const choice = readChoice(options.tool_choice ?? "auto", functions);
   if (choice === "none" || !functions.length) return { tools: null, format: null };
   checkNeighbours(options);
-  const tools = functions.map(({ param, ...definition }) => ({ type: /** @type {const} */ ("function"), function: definition }));
+  const tools = functions.map(({ param, ...definition }) => {
+    return { type: /** @type {const} */ ("function"), function: definition };
+  });
   const named = typeof choice === "object";
   const allowed = named ? [choice] : functions;
   const required = named || choice === "required";
@@ -52,7 +54,9 @@ export function readTools(options) {
  */
 function readDefinitions(tools) {
   if (!Array.isArray(tools)) throw bad("tools", `tools must be a list, not ${describe(tools)}.`);
-  if (tools.length > mostTools) throw bad("tools", `tools has ${tools.length} functions; at most ${mostTools} are taken.`);
+  if (tools.length > mostTools) {
+    throw bad("tools", `tools has ${tools.length} functions; at most ${mostTools} are taken.`);
+  }
   const functions = tools.map((tool, index) => readDefinition(tool, `tools[${index}]`));
   functions.forEach(({ name }, index) => {
     if (functions.findIndex((other) => other.name === name) === index) return;
@@ -67,8 +71,12 @@ function readDefinitions(tools) {
  * @returns {Callable}
  */
 function readDefinition(tool, param) {
-  if (tool?.type === "custom") throw unsupported(`${param}.type`, `${param} is a custom tool; only functions can be called here.`);
-  if (tool?.type !== "function") throw bad(`${param}.type`, `${param}.type must be function, not ${describe(tool?.type)}.`);
+  if (tool?.type === "custom") {
+    throw unsupported(`${param}.type`, `${param} is a custom tool; only functions can be called here.`);
+  }
+  if (tool?.type !== "function") {
+    throw bad(`${param}.type`, `${param}.type must be function, not ${describe(tool?.type)}.`);
+  }
   const { name, description, parameters } = tool.function ?? {};
   if (typeof name !== "string" || !/^[\w-]{1,64}$/.test(name)) {
     throw bad(
@@ -77,7 +85,8 @@ function readDefinition(tool, param) {
     );
   }
   if (description !== undefined && typeof description !== "string") {
-    throw bad(`${param}.function.description`, `${param}.function.description must be a text, not ${describe(description)}.`);
+    const place = `${param}.function.description`;
+    throw bad(place, `${place} must be a text, not ${describe(description)}.`);
   }
   // Templates count on all three.
   return { name, description: description ?? "", ...readParameters(parameters, `${param}.function.parameters`) };
@@ -124,6 +133,9 @@ function checkNeighbours({ response_format: format, stop }) {
     );
   }
   if (stop !== undefined && stop !== null && !(Array.isArray(stop) && !stop.length)) {
-    throw unsupported("stop", 'A stop string could cut a call in two: leave out stop or tools, or set tool_choice to "none".');
+    throw unsupported(
+      "stop",
+      'A stop string could cut a call in two: leave out stop or tools, or set tool_choice to "none".',
+    );
   }
 }

@@ -60,7 +60,8 @@ export function findToolSyntax(template) {
   if (found) return found.syntax;
   throw refuse(
     "tools",
-    "This model's chat template writes tool calls in a way that this page cannot read: it knows <tool_call> with JSON (Hermes, Qwen), [TOOL_CALLS] with a JSON list (Mistral) and Llama 3's JSON.",
+    "This model's chat template writes tool calls in a way that this page cannot read: it knows <tool_call> with JSON " +
+      "(Hermes, Qwen), [TOOL_CALLS] with a JSON list (Mistral) and Llama 3's JSON.",
   );
 }
 
