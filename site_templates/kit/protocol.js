@@ -8,7 +8,8 @@
  * @typedef {{id: number, method: Method, params: unknown}} Request
  * @typedef {{id: number, method: "cancel"}} Cancel
  * @typedef {{done: number, total: number}} Count
- * @typedef {{start: import("./types.js").GenerationStart} | {text: string} | {preparing: true} | Count} Piece
+ * @typedef {{call: import("./types.js").CallPiece}} Call
+ * @typedef {{start: import("./types.js").GenerationStart} | {text: string} | Call | {preparing: true} | Count} Piece
  *
  * @typedef {{kind: "result", id: number, result: unknown}} ResultMessage
  * @typedef {{kind: "error", id: number, error: import("./errors.js").PortableError}} ErrorMessage

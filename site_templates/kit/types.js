@@ -107,15 +107,28 @@
  * @property {"float32" | "float16"} cache_dtype
  * @property {Partial<import("./generation/sampler.js").Sampling> & {max_tokens?: number}} [defaults]
  *
- * @typedef {{role: "system" | "user" | "assistant", content: string}} ChatMessage
+ * @typedef {object} ChatMessage  as chat templates take it
+ * @property {"system" | "user" | "assistant" | "tool"} role
+ * @property {string} content
+ * @property {{id: string, type: "function", function: {name: string, arguments: Record<string, unknown>}}[]} [tool_calls]
+ * @property {string} [tool_call_id]  which call this is the result of
+ * @property {string} [name]  of the function that was called
  *
- * @typedef {{type: "json_object"} | {type: "json_schema", schema: Record<string, any>}} AnswerFormat
+ * @typedef {{type: "function", function: Record<string, unknown>}} Tool  as chat templates take it
+ * @typedef {{index: number, id?: string, name?: string, arguments: string}} CallPiece  the first of each call has its
+ *   id and name
+ *
+ * @typedef {{type: "json_object"} | {type: "json_schema", schema: Record<string, any>}} TextFormat
+ * @typedef {{name: string, description: string, parameters: Record<string, any>, param: string}} Callable
+ * @typedef {{type: "tools", functions: Callable[], required: boolean, parallel: boolean}} ToolFormat
+ * @typedef {TextFormat | ToolFormat} AnswerFormat
  *
  * @typedef {object} GenerationRequest  what the page sends to the worker
  * @property {ChatMessage[]} messages
  * @property {Partial<import("./generation/sampler.js").Sampling>} sampling  what is left out comes from the model's defaults
  * @property {string[]} stop
  * @property {number | null} maxTokens
+ * @property {Tool[] | null} [tools]  what the template shows to the model
  * @property {AnswerFormat | null} [format]  what the answer is held to
  *
  * @typedef {{promptTokens: number, cachedTokens: number}} GenerationStart
@@ -128,7 +141,7 @@
  * @property {number} completionTokens
  * @property {number} contextLength
  *
- * @typedef {{finishReason: "stop" | "length" | "aborted", timings: GenerationTimings}} GenerationEnd
+ * @typedef {{finishReason: "stop" | "length" | "tool_calls" | "aborted", timings: GenerationTimings}} GenerationEnd
  *
  * @typedef {object} EmbedRequest
  * @property {readonly (string | number[])[]} inputs  texts, or token ids with the special ones

@@ -36,6 +36,7 @@ test("SmolLM2's template, with and without a system message", () => {
 test("blocks take the line's blanks before and the line's end after them, as in Transformers", () => {
   const source = "{{ bos_token }}\n  {% for m in messages %}\n  {{ m.role }}:\n  {%- endfor %}\nend\n";
   assert.equal(render(source, undefined, { bos_token: "<s>" }), "<s>\n  user:end");
+  assert.equal(render("{{ 'a\r\nb' }}\r\nc"), "a\nb\nc", "Windows' ends of lines are ends of lines");
 });
 
 test("what templates use: range, namespace, strftime_now, none, tests", () => {

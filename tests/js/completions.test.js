@@ -66,6 +66,41 @@ test("a whole answer", async () => {
   });
 });
 
+test("calls: whole and streamed", async () => {
+  const calls = new Completions(async (_, { onPiece }) => {
+    onPiece({ start: { promptTokens: 30, cachedTokens: 20 } });
+    onPiece({ call: { index: 0, id: "a", name: "f", arguments: "" } });
+    for (const more of ['{"x"', ": 1}"]) onPiece({ call: { index: 0, arguments: more } });
+    onPiece({ call: { index: 1, id: "b", name: "g", arguments: "{}" } });
+    return { finishReason: "tool_calls", timings };
+  }, "m");
+  const { choices } = await calls.create({ messages });
+  assert.deepEqual(choices[0], {
+    index: 0,
+    message: {
+      ...{ role: "assistant", content: null, refusal: null },
+      tool_calls: [
+        { id: "a", type: "function", function: { name: "f", arguments: '{"x": 1}' } },
+        { id: "b", type: "function", function: { name: "g", arguments: "{}" } },
+      ],
+    },
+    logprobs: null,
+    finish_reason: "tool_calls",
+  });
+  const chunks = await collect(await calls.create({ messages, stream: true }));
+  assert.deepEqual(
+    chunks.map(({ choices: [choice] }) => [choice.delta.tool_calls?.[0] ?? null, choice.finish_reason]),
+    [
+      [null, null],
+      [{ index: 0, id: "a", type: "function", function: { name: "f", arguments: "" } }, null],
+      [{ index: 0, function: { arguments: '{"x"' } }, null],
+      [{ index: 0, function: { arguments: ": 1}" } }, null],
+      [{ index: 1, id: "b", type: "function", function: { name: "g", arguments: "{}" } }, null],
+      [null, "tool_calls"],
+    ],
+  );
+});
+
 test("a streamed answer: role, text, reason, and usage when asked for", async () => {
   const stream = await sayHello("length").create({ messages, stream: true, stream_options: { include_usage: true } });
   const chunks = await collect(stream);
@@ -170,7 +205,7 @@ const faults = [
   [{ messages: [{ role: "user" }] }, "messages[0].content", "bad_input"],
   [{ messages: [{ role: "user", content: 5 }] }, "messages[0].content", "bad_input"],
   [{ messages: [{ role: "user", content: [{ type: "image_url" }] }] }, "messages[0].content", "unsupported"],
-  [{ messages: [{ role: "tool", content: "" }] }, "messages[0]", "unsupported"],
+  [{ messages: [{ role: "function", content: "" }] }, "messages[0].role", "bad_input"],
   [{ messages, temperature: -1 }, "temperature", "bad_input"],
   [{ messages, temperature: "1" }, "temperature", "bad_input"],
   [{ messages, top_p: NaN }, "top_p", "bad_input"],
@@ -187,7 +222,6 @@ const faults = [
   [{ messages, response_format: { type: "json_schema", json_schema: { name: "a", schema: [] } } }, "response_format.json_schema.schema", "bad_input"],
   [{ messages, response_format: { type: "json_schema", json_schema: { name: "a", schema: { description: "x".repeat(200_001) } } } }, "response_format.json_schema.schema", "bad_input"],
   [{ messages, response_format: { type: "json_schema", json_schema: { name: "a", schema: circle } } }, "response_format.json_schema.schema", "bad_input"],
-  [{ messages, tools: [{ type: "function" }] }, "tools", "unsupported"],
 ];
 for (const [given, param, code] of faults) {
   test(`refused: ${inspect(given, { breakLength: Infinity }).slice(0, 120)}`, () => {
@@ -202,6 +236,6 @@ for (const [given, param, code] of faults) {
 }
 
 test("what asks for nothing is taken", () => {
-  const harmless = { n: 1, tools: [], response_format: { type: "text" }, logprobs: false, user: "u", metadata: {} };
+  const harmless = { n: 1, tools: [], response_format: { type: "text" }, logprobs: false, tool_choice: "auto", parallel_tool_calls: true, user: "u", metadata: {} };
   assert.ok(readRequest(/** @type {any} */ ({ messages, ...harmless })));
 });

@@ -33,11 +33,22 @@ test("what the official client sends is taken, and what it expects is given", as
   const messages = [
     { role: "system", content: "Be brief." },
     { role: "user", content: [{ type: "text", text: "Hi" }] },
+    { role: "assistant", tool_calls: [{ id: "a", type: "function", function: { name: "f", arguments: "{}" } }] },
+    { role: "tool", tool_call_id: "a", content: "1" },
   ];
   /** @type {NonStreamingParams["response_format"]} */
   const response_format = { type: "json_schema", json_schema: { name: "n", schema: { type: "object" }, strict: true } };
   /** @type {NonStreamingParams} */
   const plain = { model: "m", messages, temperature: 0, max_completion_tokens: 3, stop: ["a"], seed: 1, response_format };
+  /** @type {NonStreamingParams} */
+  const calling = {
+    ...{ model: "m", messages, parallel_tool_calls: false },
+    tools: [{ type: "function", function: { name: "f", parameters: { type: "object" }, strict: true } }],
+    tool_choice: { type: "function", function: { name: "f" } },
+  };
+  /** @type {ChatCompletion} */
+  const called = await completions.create(calling);
+  assert.equal(called.choices[0].message.tool_calls?.[0].id, undefined);
   /** @type {StreamingParams} */
   const streaming = { ...plain, stream: true, stream_options: { include_usage: true } };
   /** @type {ChatCompletion} */

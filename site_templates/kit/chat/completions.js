@@ -17,7 +17,15 @@
  */
 
 import { readRequest } from "./request.js";
-import { makeChunk, makeCompletion, makeIdentity, makeUsage, makeUsageChunk } from "./shapes.js";
+import {
+  makeCallDelta,
+  makeChunk,
+  makeCompletion,
+  makeIdentity,
+  makeMessage,
+  makeUsage,
+  makeUsageChunk,
+} from "./shapes.js";
 import { CompletionStream } from "./stream.js";
 
 /** What `model.chat.completions` is. */
@@ -73,10 +81,10 @@ export class Completions {
    * @returns {Promise<Completion>}
    */
   async #answer(request, identity, signal) {
-    /** @type {string[]} */
-    const texts = [];
-    const end = await this.#generate(request, { onPiece: (piece) => "text" in piece && texts.push(piece.text), signal });
-    return makeCompletion(identity, texts.join(""), readReason(end), makeUsage(end.timings));
+    /** @type {import("../protocol.js").Piece[]} */
+    const pieces = [];
+    const end = await this.#generate(request, { onPiece: (piece) => pieces.push(piece), signal });
+    return makeCompletion(identity, makeMessage(pieces), readReason(end), makeUsage(end.timings));
   }
 
   /**
@@ -94,6 +102,7 @@ export class Completions {
       const onPiece = (piece) => {
         if ("preparing" in piece) return;
         if ("text" in piece) return stream.push(makeChunk(identity, { content: piece.text }));
+        if ("call" in piece) return stream.push(makeChunk(identity, makeCallDelta(piece.call)));
         stream.push(makeChunk(identity, { role: "assistant", content: "" }));
         resolve(stream);
       };
@@ -115,8 +124,8 @@ export class Completions {
 
 /**
  * @param {GenerationEnd} end
- * @returns {"stop" | "length"}
+ * @returns {import("./shapes.js").FinishReason}
  */
 function readReason({ finishReason }) {
-  return finishReason === "length" ? "length" : "stop";
+  return finishReason === "aborted" ? "stop" : finishReason;
 }

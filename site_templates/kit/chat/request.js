@@ -2,7 +2,6 @@
  * What `chat.completions.create` takes, checked on the page so that a mistake is told at once. The names are those of
  * OpenAI's API, with the few that local models add.
  *
- * @typedef {import("../types.js").ChatMessage} ChatMessage
  * @typedef {import("../types.js").GenerationRequest} GenerationRequest
  *
  * @typedef {object} CreateOptions
@@ -25,6 +24,10 @@
  *   one that fits the schema, whatever the model: properties come in the schema's order, no others unless it says so
  *   (additionalProperties), and what cannot be kept is refused by name. Cut short by its limit (finish_reason "length")
  *   it may not parse
+ * @property {import("./tools.js").ToolOptions["tools"]} [tools]  functions that the model may call: the arguments of its
+ *   calls parse and fit their `parameters`, which are kept to as a json_schema is; not beside response_format and stop
+ * @property {import("./tools.js").ToolOptions["tool_choice"]} [tool_choice]
+ * @property {boolean | null} [parallel_tool_calls]  with false an answer has one call at most
  * @property {AbortSignal} [signal]
  *
  * @typedef {object} JsonSchemaFormat
@@ -34,10 +37,13 @@
  * @property {boolean | null} [strict]  a schema is always kept to
  * @typedef {{type: "text"} | {type: "json_object"} | {type: "json_schema", json_schema: JsonSchemaFormat}} ResponseFormat
  *
- * @typedef {{role: string, content?: string | readonly {type: string}[] | null}} MessageParam
+ * @typedef {import("./messages.js").MessageParam} MessageParam
  */
 
-import { KitError, describeError } from "../errors.js";
+import { bad, describe, unsupported } from "./faults.js";
+import { readMessages } from "./messages.js";
+import { copySchema } from "./schema.js";
+import { readTools } from "./tools.js";
 
 /** @type {Record<string, [number, number, "whole" | "any"]>} */
 const ranges = {
@@ -52,9 +58,6 @@ const ranges = {
 };
 const lengths = ["max_tokens", "max_completion_tokens"];
 
-/** In characters of JSON. */
-const longestSchema = 200_000;
-
 /** What changes nothing here, and so may be there. */
 const ignored = new Set(
   "model user metadata store service_tier safety_identifier prompt_cache_key prompt_cache_retention verbosity".split(
@@ -66,17 +69,10 @@ const ignored = new Set(
 const harmless = {
   n: (value) => value === 1,
   logprobs: (value) => value === false,
-  tools: (value) => Array.isArray(value) && !value.length,
-  tool_choice: (value) => value === "none" || value === "auto",
-  parallel_tool_calls: () => true,
   modalities: (value) => Array.isArray(value) && value.every((each) => each === "text"),
   logit_bias: (value) => !Object.keys(value).length,
 };
-/** What can be done instead. @type {Record<string, string>} */
-const advice = {
-  tools: " Describe the tools in the system message, and ask for the call with response_format and a json_schema.",
-};
-const unsupported = [...Object.keys(harmless), "top_logprobs", "functions", "function_call", "audio", "prediction"];
+const notHere = [...Object.keys(harmless), "top_logprobs", "functions", "function_call", "audio", "prediction"];
 const known = new Set([
   ...Object.keys(ranges),
   ...lengths,
@@ -86,6 +82,9 @@ const known = new Set([
   "stop",
   "signal",
   "response_format",
+  "tools",
+  "tool_choice",
+  "parallel_tool_calls",
 ]);
 
 /**
@@ -97,12 +96,14 @@ export function readRequest(options) {
   checkNames(options);
   const { max_completion_tokens: longest, max_tokens: older } = options;
   for (const name of lengths) checkNumber(name, options, [1, Infinity, "whole"]);
+  const { tools, format } = readTools(options);
   return {
     messages: readMessages(options.messages),
     sampling: readSampling(options),
     stop: readStop(options.stop),
     maxTokens: longest ?? older ?? null,
-    format: readFormat(options.response_format ?? null),
+    tools,
+    format: format ?? readFormat(options.response_format ?? null),
   };
 }
 
@@ -112,15 +113,9 @@ export function readRequest(options) {
 function checkNames(options) {
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || value === null || known.has(name) || ignored.has(name)) continue;
-    if (!unsupported.includes(name)) throw bad(name, `There is no parameter "${name}".`);
+    if (!notHere.includes(name)) throw bad(name, `There is no parameter "${name}".`);
     if (harmless[name]?.(value)) continue;
-    throw new KitError(
-      "unsupported",
-      `This model's page does not support the parameter "${name}" as it is given.${advice[name] ?? ""}`,
-      {
-        param: name,
-      },
-    );
+    throw unsupported(name, `This model's page does not support the parameter "${name}" as it is given.`);
   }
 }
 
@@ -149,47 +144,6 @@ function checkNumber(name, options, [least, most, kind]) {
   if (fits && value >= least && value <= most) return value;
   const limits = most === Infinity ? `from ${least} up` : `from ${least} to ${most}`;
   throw bad(name, `${name} must be a ${kind === "whole" ? "whole " : ""}number ${limits}, not ${describe(value)}.`);
-}
-
-/**
- * @param {unknown} messages
- * @returns {ChatMessage[]}
- */
-function readMessages(messages) {
-  if (!Array.isArray(messages) || !messages.length) {
-    throw bad("messages", "messages must be a list of one or more messages.");
-  }
-  return messages.map((message, index) => readMessage(message, `messages[${index}]`));
-}
-
-/**
- * @param {any} message
- * @param {string} param
- * @returns {ChatMessage}
- */
-function readMessage(message, param) {
-  const role = message?.role === "developer" ? "system" : message?.role;
-  if (role === "tool" || role === "function" || message?.tool_calls?.length) {
-    throw new KitError("unsupported", `This model's page does not support tools (${param}).`, { param });
-  }
-  if (role !== "system" && role !== "user" && role !== "assistant") {
-    throw bad(`${param}.role`, `${param}.role must be system, user or assistant, not ${describe(message?.role)}.`);
-  }
-  return { role, content: readContent(message.content ?? (role === "assistant" ? "" : undefined), `${param}.content`) };
-}
-
-/**
- * @param {unknown} content
- * @param {string} param
- * @returns {string}
- */
-function readContent(content, param) {
-  if (typeof content === "string") return content;
-  if (!Array.isArray(content)) throw bad(param, `${param} must be a text, not ${describe(content)}.`);
-  const parts = content.map((part) => (part?.type === "text" && typeof part.text === "string" ? part.text : null));
-  const other = parts.indexOf(null);
-  if (other < 0) return parts.join("");
-  throw new KitError("unsupported", `This model reads text only, but ${param}[${other}] is something else.`, { param });
 }
 
 /**
@@ -222,44 +176,5 @@ function readFormat(format) {
       `response_format.json_schema.name must be 1 to 64 letters, digits, _ or -, not ${describe(given?.name)}.`,
     );
   }
-  if (given.schema === null || typeof given.schema !== "object" || Array.isArray(given.schema)) {
-    throw bad(
-      "response_format.json_schema.schema",
-      `response_format.json_schema.schema must be an object, not ${describe(given.schema)}.`,
-    );
-  }
   return { type: "json_schema", schema: copySchema(given.schema, "response_format.json_schema.schema") };
-}
-
-/**
- * @param {Record<string, unknown>} schema
- * @param {string} param
- * @returns {Record<string, unknown>} as JSON has it: what is sent to the worker is what the schema says
- */
-function copySchema(schema, param) {
-  let text;
-  try {
-    text = JSON.stringify(schema);
-  } catch (error) {
-    throw bad(param, `${param} is not JSON: ${describeError(error)}`);
-  }
-  if (text.length <= longestSchema) return JSON.parse(text);
-  throw bad(param, `${param} has ${text.length} characters; at most ${longestSchema} can be compiled here.`);
-}
-
-/**
- * @param {string} param
- * @param {string} message
- * @returns {KitError}
- */
-function bad(param, message) {
-  return new KitError("bad-input", message, { param });
-}
-
-/**
- * @param {unknown} value
- * @returns {string} short
- */
-function describe(value) {
-  return (JSON.stringify(value) ?? String(value)).slice(0, 80);
 }

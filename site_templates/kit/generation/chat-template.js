@@ -22,8 +22,9 @@ export class ChatTemplate {
   constructor(jinja, source, specialTokens) {
     this.jinja = jinja;
     this.specialTokens = specialTokens;
+    const lines = source.replace(/\r\n?/g, "\n"); // as Python's Jinja reads them
     try {
-      this.program = jinja.parse(jinja.tokenize(source, { lstrip_blocks: true, trim_blocks: true }));
+      this.program = jinja.parse(jinja.tokenize(lines, { lstrip_blocks: true, trim_blocks: true }));
     } catch (error) {
       throw templateError("cannot be read", error);
     }
@@ -31,9 +32,10 @@ export class ChatTemplate {
 
   /**
    * @param {readonly ChatMessage[]} messages
+   * @param {readonly import("../types.js").Tool[] | null} [tools]
    * @returns {string} ends where the assistant is to speak
    */
-  render(messages) {
+  render(messages, tools = null) {
     /** @type {string | null} */
     let refusal = null;
     const environment = this.#makeEnvironment((message) => {
@@ -41,6 +43,7 @@ export class ChatTemplate {
       throw new Error(message);
     });
     environment.set("messages", messages);
+    environment.set("tools", tools);
     try {
       return /** @type {any} */ (new this.jinja.Interpreter(environment).run(this.program)).value;
     } catch (error) {

@@ -11,6 +11,7 @@
  * @property {() => void} [onPreparing]  the prompt is made; a grammar may take a while to compile
  * @property {(start: GenerationStart) => void} onStart  the prompt fits, and is about to be read
  * @property {(text: string) => void} onText
+ * @property {(piece: import("../types.js").CallPiece) => void} [onCall]
  * @property {AbortSignal} signal
  *
  * @typedef {import("./grammar.js").Constraint} Constraint
@@ -18,10 +19,12 @@
  */
 
 import { KitError } from "../errors.js";
+import { CallReader } from "./call-reader.js";
 import { Pace } from "./pace.js";
 import { Prompter } from "./prompter.js";
 import { Sampler, SamplerBuffers, plainSampling } from "./sampler.js";
 import { StopStrings, TextStream } from "./text-stream.js";
+import { readToolSyntax } from "./tool-syntax.js";
 import { yieldToMessages } from "./yield.js";
 
 /** One model that talks. One generation at a time: the page queues them. */
@@ -48,13 +51,18 @@ export class Generator {
    */
   async generate(request, listener) {
     const pace = new Pace();
-    const prompt = this.prompter.makePrompt(request.messages, listener.onAlive);
+    const syntax = readToolSyntax(request, this.settings.chat_template);
+    const prompt = this.prompter.makePrompt(request.messages, listener.onAlive, request.tools);
     if (request.format) listener.onPreparing?.();
     const constraint = request.format ? await this.constrain(request.format) : null;
     const cachedTokens = this.cache.rollBack(prompt);
     listener.onStart({ promptTokens: prompt.length, cachedTokens });
-    const speaking = this.#speak(request, prompt, listener, pace, constraint);
-    const finishReason = await speaking.finally(() => constraint?.dispose());
+    const calls = syntax && new CallReader(syntax.opening, listener);
+    const heard = calls ? { ...listener, onText: calls.push.bind(calls) } : listener;
+    const speaking = this.#speak(request, prompt, heard, pace, constraint);
+    const reason = await speaking.finally(() => constraint?.dispose());
+    calls?.finish();
+    const finishReason = reason === "stop" && calls?.count ? "tool_calls" : reason;
     const { context_length: contextLength } = this.settings;
     return { finishReason, timings: { ...pace.read(), promptTokens: prompt.length, cachedTokens, contextLength } };
   }
@@ -70,7 +78,7 @@ export class Generator {
   async #speak(request, prompt, { onText, signal }, pace, constraint) {
     const sampling = { ...plainSampling, ...this.settings.defaults, ...request.sampling };
     const sampler = new Sampler(sampling, prompt, this.buffers);
-    const text = new TextStream(this.prompter.tokenBytes, new StopStrings(request.stop));
+    const text = new TextStream(constraint?.tokenBytes ?? this.prompter.tokenBytes, new StopStrings(request.stop));
     const room = this.settings.context_length - prompt.length;
     const limit = Math.min(request.maxTokens ?? this.settings.defaults?.max_tokens ?? Infinity, room);
     const checkAbort = async () => {

@@ -28,7 +28,6 @@ const deepest = 64;
 
 /** One grammar on its way. */
 class SchemaGrammar {
-  book = new RuleBook();
   /** The rules of what `$ref` names. @type {Map<string, string>} */
   #refs = new Map();
   #nodes = 0;
@@ -36,10 +35,12 @@ class SchemaGrammar {
   /**
    * @param {unknown} root
    * @param {string} param  how the request calls it
+   * @param {RuleBook} book
    */
-  constructor(root, param) {
+  constructor(root, param, book) {
     this.root = root;
     this.param = param;
+    this.book = book;
   }
 
   /** @returns {string} the name of the rule of the whole */
@@ -359,12 +360,13 @@ class SchemaGrammar {
 /**
  * @param {unknown} schema
  * @param {string} param  how the request calls it, such as response_format.json_schema.schema
+ * @param {RuleBook} [book]  of a grammar that has more than this in it
  * @returns {{rules: Map<string, string>, root: string}} the rules by name, and the name of the first
  */
-export function makeSchemaRules(schema, param) {
-  const grammar = new SchemaGrammar(schema, param);
+export function makeSchemaRules(schema, param, book = new RuleBook()) {
+  const grammar = new SchemaGrammar(schema, param, book);
   const root = grammar.write();
-  return { rules: grammar.book.rules, root };
+  return { rules: book.rules, root };
 }
 
 /**

@@ -44,7 +44,7 @@ export class Grammars {
       grammar.dispose();
     }
     const matcher = await this.engine.GrammarMatcher.createGrammarMatcher(compiled);
-    return new Constraint(matcher, this.settings.eos_token_ids);
+    return new Constraint(matcher, this.settings.eos_token_ids, this.tokenBytes);
   }
 
   /**
@@ -84,10 +84,12 @@ export class Constraint {
   /**
    * @param {any} matcher
    * @param {readonly number[]} ends
+   * @param {import("./token-bytes.js").TokenBytes} tokenBytes  what the grammar takes the tokens for
    */
-  constructor(matcher, ends) {
+  constructor(matcher, ends, tokenBytes) {
     this.matcher = matcher;
     this.ends = ends;
+    this.tokenBytes = tokenBytes;
   }
 
   /** Find out what may come next: sets `mask` and `ended`. */
@@ -132,7 +134,7 @@ export async function loadEngine(url) {
 }
 
 /**
- * @param {import("../types.js").AnswerFormat} format
+ * @param {import("../types.js").TextFormat} format
  * @returns {string} the grammar's text
  */
 export function writeFormat(format) {

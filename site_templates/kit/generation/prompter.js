@@ -25,14 +25,16 @@ export class Prompter {
   /**
    * @param {readonly ChatMessage[]} messages
    * @param {() => void} [onAlive]  between the steps that take a while
+   * @param {readonly import("../types.js").Tool[] | null} [tools]
    * @returns {number[]} with room for at least one more token
    */
-  makePrompt(messages, onAlive = () => {}) {
+  makePrompt(messages, onAlive = () => {}, tools = null) {
     const { context_length: contextLength } = this.settings;
     // A token is never longer than the longest: what is hopeless need not be tokenized, which could take minutes.
     const said = messages.reduce((sum, { content }) => sum + content.length, 0);
     if (said / this.tokenBytes.longest >= contextLength) throw full(`${said} characters`, contextLength);
-    const text = this.template.render(messages);
+    const text = this.template.render(messages, tools);
+    if (text.length / this.tokenBytes.longest >= contextLength) throw full(`${text.length} characters`, contextLength);
     onAlive();
     const ids = this.#tokenize(text);
     if (ids.length >= contextLength) throw full(`${ids.length} tokens`, contextLength);

@@ -39,9 +39,11 @@ export function encodeAlphabet(bytes) {
 export class TokenBytes {
   /**
    * @param {Tokenizer} tokenizer
+   * @param {readonly string[]} [signs]  special tokens that are text all the same
    */
-  constructor(tokenizer) {
+  constructor(tokenizer, signs = []) {
     this.tokenizer = tokenizer;
+    this.signs = signs;
     this.added = tokenizer.get_added_tokens_decoder();
     /** Whether spaces are written as U+2581 and single bytes as <0x0A>, instead of in the alphabet for bytes. */
     this.spelled = isSpelled(/** @type {any} */ (tokenizer.decoder)?.config);
@@ -54,7 +56,7 @@ export class TokenBytes {
    */
   read(id) {
     const added = this.added.get(id);
-    if (added) return added.special ? nothing : encoder.encode(added.content);
+    if (added) return added.special && !this.signs.includes(added.content) ? nothing : encoder.encode(added.content);
     const token = this.tokenizer.id_to_token(id);
     if (token === undefined) return nothing;
     return this.spelled ? readSpelled(token) : readAlphabet(token);

@@ -48,13 +48,13 @@ export async function open(session, { manifest, tokenizer, tokenizerConfig, jinj
  * @returns {import("../generation/generator.js").Constrain}
  */
 function makeConstrain(grammarUrl, tokenBytes, settings) {
-  /** @type {import("../generation/grammar.js").Grammars | null} */
+  /** @type {import("../generation/answer-grammars.js").AnswerGrammars | null} */
   let grammars = null;
   return async (format) => {
-    const { Grammars, loadEngine, writeFormat } = await import("../generation/grammar.js");
-    const text = writeFormat(format);
-    grammars ??= new Grammars(await loadEngine(grammarUrl), tokenBytes, settings);
-    return grammars.start(text);
+    const { AnswerGrammars } = await import("../generation/answer-grammars.js");
+    const { loadEngine } = await import("../generation/grammar.js");
+    grammars ??= new AnswerGrammars(await loadEngine(grammarUrl), tokenBytes, settings);
+    return grammars.start(format);
   };
 }
 
