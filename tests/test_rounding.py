@@ -218,7 +218,7 @@ def built(graph: Graph, folder: Path, tmp_path_factory: pytest.TempPathFactory) 
     source = Source(uri="tiny", revision="", sha256="", kind="folder", path=folder)
     out = tmp_path_factory.mktemp("sites") / "site"
     bundle = write_bundle(source, graph, variants, recipe, "text-generation", out / "model")
-    return pipeline.Build(site=Site(out, bundle.manifest), rejected=rejected)
+    return pipeline.Build(site=Site(out, bundle.manifest, (bundle,)), rejected=rejected)
 
 
 def test_a_variant_that_no_rounding_saves_is_rejected_with_its_numbers(built: pipeline.Build) -> None:

@@ -90,8 +90,8 @@ def write_gguf(path: Path, kinds: Kinds, *, tied: bool = True, **metadata: Any) 
     return path
 
 
-def write_folder(folder: Path) -> Path:
-    """Write a seeded model as transformers saves one."""
+def write_folder(folder: Path, epsilon: float = 1e-6) -> Path:
+    """Write a seeded model as transformers saves one; `epsilon` is its normalizations'."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -110,6 +110,7 @@ def write_folder(folder: Path) -> Path:
         max_position_embeddings=CONTEXT,
         tie_word_embeddings=True,
         initializer_range=0.3,
+        rms_norm_eps=epsilon,
         bos_token_id=1,
         eos_token_id=2,
     )

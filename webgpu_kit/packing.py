@@ -17,12 +17,18 @@ SMALL_BLOCK, LARGE_BLOCK = 32, 128
 
 
 def pack_blocks(
-    name: str, weight: Array, bits: Literal[4, 8], *, transpose: bool, block_size: int = SMALL_BLOCK
+    name: str,
+    weight: Array,
+    bits: Literal[4, 8],
+    *,
+    transpose: bool,
+    block_size: int = SMALL_BLOCK,
+    centred: bool = False,
 ) -> PackedTensor:
     """Round a float32 weight to `bits`-wide integers, with a scale and a zero point for every block of values.
 
     Shapes: `weight` is flattened to (rows, columns) with the first axis as rows; with `transpose` it is (columns,
-    rows), as the right-hand side of MatMul. Blocks run along columns.
+    rows), as the right-hand side of MatMul. Blocks run along columns. With `centred` there are no zero points.
     Source: ONNX Runtime's own blockwise quantizers.
     """
     from onnxruntime.capi import _pybind_state as ort
@@ -35,7 +41,7 @@ def pack_blocks(
     scales = np.zeros(rows * blocks, dtype=np.float32)
     zero_points = np.zeros((rows, -(-blocks * bits // 8)), dtype=np.uint8)
     quantize = ort.quantize_matmul_4bits if bits == 4 else ort.quantize_matmul_8bits
-    quantize(data, matrix, scales, zero_points.reshape(-1), block_size, rows, columns, False)
+    quantize(data, matrix, scales, zero_points.reshape(-1), block_size, rows, columns, centred)
     return PackedTensor(
         name=name,
         kind="blocks",
@@ -47,7 +53,7 @@ def pack_blocks(
         shape=weight.shape,
         data=data,
         scales=scales.reshape(rows, blocks),
-        zero_points=zero_points,
+        zero_points=None if centred else zero_points,
     )
 
 

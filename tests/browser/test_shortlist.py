@@ -119,7 +119,7 @@ def test_the_gpus_list_gives_the_token_that_all_logits_give(
     open_page: OpenPage, site: Path, size: int, shape: str, masked: bool
 ) -> None:
     page = open_page(site, "bare.html")
-    given = {"size": size, "shape": shape, "settings": SETTINGS, "masked": masked, "steps": 4}
+    given = {"size": size, "shape": shape, "settings": SETTINGS, "masked": masked, "steps": 2 if size > 9000 else 4}
     drawn = page.js(COMPARE, given)
     assert drawn["found"] == drawn["wanted"]
     if shape == "peaked":
@@ -138,6 +138,21 @@ def test_a_token_costs_one_map_and_less_than_4_kb(pages: dict[str, WatchedPage],
     assert long["used"]["maps"] - short["used"]["maps"] == tokens
     assert long["used"]["bytesRead"] - short["used"]["bytesRead"] < 4000 * tokens
     assert short["used"]["maps"] == short["tokens"], "a prompt is read without looking at its logits"
+
+
+def test_a_gated_block_is_one_dispatch(browser: Browser, serve: Serve, tmp_path: Path) -> None:
+    from tiny_language_model import LAYERS, write_folder
+
+    source = write_folder(tmp_path / "folder", epsilon=1e-5)
+    settings = {"dtypes": ["q4"], "thresholds": {"q4": 20.0}, "agreement": {"q4": 0.0}}  # random weights round badly
+    webgpu_kit.build(source, out=tmp_path / "site", task="text-generation", **settings)
+    with watch_page(browser, f"{serve(tmp_path / 'site')}/?backend=webgpu") as page:
+        page.wait_until_ready()
+        page.js(GENERATE, {"temperature": 0, "max_tokens": 1})
+        again = page.js(GENERATE, {"temperature": 0, "max_tokens": 5})  # of its prompt only the last token is read
+    # Attention is five (two products, positions, two passes), the rest of a layer the block, its way out and a sum.
+    # Around them: looking up, the first sum, the last row, its logits, and three for the short list.
+    assert again["used"]["dispatches"] == (8 * LAYERS + 7) * again["tokens"]
 
 
 @pytest.mark.parametrize(

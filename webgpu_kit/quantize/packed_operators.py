@@ -114,9 +114,10 @@ def _replace_nodes(model: onnx.ModelProto, packed: Mapping[str, PackedTensor]) -
         data = (
             tensor.data if tensor.transpose or not _is_gathered(tensor, nodes) else tensor.data.reshape(tensor.rows, -1)
         )
-        assert tensor.scales is not None and tensor.zero_points is not None
+        assert tensor.scales is not None
         # Float32 here even where float16 travels: the conversion to float16 turns the whole graph at once.
-        parts = {"data": data, "scales": tensor.scales.astype(np.float32), "zero_points": tensor.zero_points}
+        parts = {"data": data, "scales": tensor.scales.astype(np.float32)}
+        parts |= {} if tensor.zero_points is None else {"zero_points": tensor.zero_points}
         for part, value in parts.items():
             add_initializer(model, f"{tensor.name}.{part}", value)
     del model.graph.node[:]
@@ -132,9 +133,10 @@ def _is_gathered(tensor: PackedTensor, nodes: list[onnx.NodeProto]) -> bool:
 def _packed_nodes(node: onnx.NodeProto, tensor: PackedTensor) -> list[onnx.NodeProto]:
     from onnx import helper
 
-    parts = [f"{tensor.name}.{part}" for part in ("data", "scales", "zero_points")]
+    names = ("data", "scales") if tensor.zero_points is None else ("data", "scales", "zero_points")
+    parts = [f"{tensor.name}.{part}" for part in names]
     if node.op_type == "Gather":
-        inputs = [parts[0], node.input[1], parts[1], parts[2]]
+        inputs = [parts[0], node.input[1], *parts[1:]]
         settings: dict[str, Any] = {"bits": tensor.bits, "block_size": tensor.block_size}
         settings |= {"gather_axis": 0, "quantize_axis": 1}
         return [

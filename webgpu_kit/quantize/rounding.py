@@ -30,12 +30,13 @@ TINIEST_SCALE = 1e-12
 
 @dataclass(frozen=True)
 class Shape:
-    """How a weight is packed: `half` is for scales that travel as float16."""
+    """How a weight is packed: `half` is for scales that travel as float16, `centred` for no zero points."""
 
     bits: Literal[4, 8]
     block_size: int
     transpose: bool
     half: bool = False
+    centred: bool = False
 
     @property
     def top(self) -> int:
@@ -109,11 +110,17 @@ def _factor_inverse(gram: Array) -> Array:
 def _fit_block(block: Array, weights: Array, shape: Shape) -> tuple[Array, Array]:
     """The scale and zero point of every row of a block. Shapes: `block` (size, rows), `weights` (size, 1)."""
     lowest, highest = np.minimum(block.min(axis=0), 0), np.maximum(block.max(axis=0), 0)
+    middle = (shape.top + 1) // 2
+    farthest = np.where(highest > -lowest, highest, lowest)  # it takes the side that has one integer more
     least = np.full(block.shape[1], np.inf, np.float32)
     scales, zeros = np.ones_like(least), np.zeros_like(least)
     for part in RANGES:
-        step = np.maximum((highest - lowest) * np.float32(part / shape.top), np.float32(TINIEST_SCALE))
-        zero = np.clip(np.rint(-lowest * np.float32(part) / step), 0, shape.top)
+        if shape.centred:
+            step = np.where(farthest == 0, np.float32(TINIEST_SCALE), farthest * np.float32(-part / middle))
+            zero = np.full_like(step, middle)
+        else:
+            step = np.maximum((highest - lowest) * np.float32(part / shape.top), np.float32(TINIEST_SCALE))
+            zero = np.clip(np.rint(-lowest * np.float32(part) / step), 0, shape.top)
         integers = np.clip(np.rint(block / step), -zero, shape.top - zero)
         weighted = integers * weights
         size = np.einsum("ij,ij->j", weighted, integers)
@@ -149,6 +156,7 @@ def _round_up(columns: int, block_size: int) -> int:
 def _pack(name: str, weight: Array, shape: Shape, integers: Array, scales: Array, zeros: Array) -> PackedTensor:
     """Lay integers (padded columns, rows), scales and zero points (blocks, rows) out as `manifest.Expansion` says."""
     blocks, rows = scales.shape
+    stored = np.ascontiguousarray(zeros.T).astype(np.uint8)
     columns = weight.size // rows
     values = np.ascontiguousarray(integers.T)
     return PackedTensor(
@@ -162,7 +170,7 @@ def _pack(name: str, weight: Array, shape: Shape, integers: Array, scales: Array
         shape=weight.shape,
         data=_join_nibbles(values, shape.bits).reshape(rows, blocks, -1),
         scales=np.ascontiguousarray(scales.T).astype(np.float16 if shape.half else np.float32),
-        zero_points=_join_nibbles(np.ascontiguousarray(zeros.T).astype(np.uint8), shape.bits),
+        zero_points=None if shape.centred else _join_nibbles(stored, shape.bits),
     )
 
 

@@ -133,14 +133,14 @@ def _try_uniform(bench: Bench, bits: Bits, *, half: bool) -> Iterator[tuple[str,
 
 
 def _search(bench: Bench, weight: Weight, bits: Bits, *, half: bool) -> PackedTensor:
-    shape = Shape(bits, weight.choose_block_size(bits), weight.transpose, half)
+    shape = Shape(bits, weight.choose_block_size(bits), weight.transpose, half, weight.centred)
     grams = bench.grams.get(weight.name)
     importance = None if grams is None else np.concatenate([np.diag(gram) for gram in grams])
     return search_scales(weight.name, weight.value, shape, importance)
 
 
 def _compensate(bench: Bench, weight: Weight, bits: Bits, *, half: bool) -> PackedTensor:
-    shape = Shape(bits, weight.choose_block_size(bits), weight.transpose, half)
+    shape = Shape(bits, weight.choose_block_size(bits), weight.transpose, half, weight.centred)
     grams = bench.grams.get(weight.name)
     if grams is None or sum(map(len, grams)) % shape.block_size:
         return _search(bench, weight, bits, half=half)

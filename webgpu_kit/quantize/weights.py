@@ -11,6 +11,7 @@ import numpy as np
 from webgpu_kit.artifacts import Array, PackedTensor
 from webgpu_kit.manifest import Dtype
 from webgpu_kit.packing import LARGE_BLOCK, SMALL_BLOCK, pack_blocks
+from webgpu_kit.quantize.gated import find_gated
 from webgpu_kit.quantize.packed_operators import read_int, walk_nodes
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Weight:
     """A weight worth quantizing.
 
     `twin` is a matrix with the same numbers, lying the other way: a tied embedding travels once, as its head.
+    A `centred` one is packed without zero points.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Weight:
     gathered: bool
     transpose: bool
     twin: str = ""
+    centred: bool = False
 
     def choose_block_size(self, bits: Bits) -> int:
         """Large blocks for 8-bit tables, which lose next to nothing by them and are half of a small encoder.
@@ -49,14 +52,15 @@ def list_weights(model: onnx.ModelProto) -> dict[str, Weight]:
     """The float32 weights of quantizable operators, subgraphs included, in the graph's order."""
     from onnx import numpy_helper
 
-    users = _find_users(model)
+    users, gated = _find_users(model), find_gated(model.graph)
     weights: dict[str, Weight] = {}
     for initializer in model.graph.initializer:
         node = users.get(initializer.name)
         if node is None or not is_large(initializer) or len(initializer.dims) < 2:
             continue
         name, value = initializer.name, numpy_helper.to_array(initializer)
-        weights[name] = Weight(name, value, node.op_type == "Gather", _is_transposed(node, value))
+        transpose, centred = _is_transposed(node, value), name in gated
+        weights[name] = Weight(name, value, node.op_type == "Gather", transpose, centred=centred)
     return _find_twins(weights)
 
 
@@ -68,7 +72,8 @@ def is_large(initializer: onnx.TensorProto) -> bool:
 def pack_plain(weight: Weight, bits: Bits) -> PackedTensor:
     """Round each value to the nearest step of its block."""
     size = weight.choose_block_size(bits)
-    return pack_blocks(weight.name, weight.value, bits, transpose=weight.transpose, block_size=size)
+    transpose, centred = weight.transpose, weight.centred
+    return pack_blocks(weight.name, weight.value, bits, transpose=transpose, block_size=size, centred=centred)
 
 
 def share_packing(packed: PackedTensor, twin: Weight) -> PackedTensor:

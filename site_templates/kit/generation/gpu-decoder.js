@@ -4,6 +4,9 @@
  * buffer). Per token two small inputs go up and a short list of likely tokens comes back, through one map; the logits
  * themselves only where the list leaves open which token is drawn.
  *
+ * `enableGraphCapture` does not hold here: with it ONNX Runtime Web 1.30 refuses inputs from the CPU ("Buffer is not
+ * registered"), and with both of them on the GPU, the mask growing by one a token, it aborts.
+ *
  * @typedef {import("./decoder-shape.js").DecoderShape} DecoderShape
  * @typedef {import("onnxruntime-common").Tensor} OrtTensor
  */
