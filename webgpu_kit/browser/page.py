@@ -178,7 +178,8 @@ class Visit:
         try:
             # A taller window instead of Playwright's full_page: what a page fixes to its bottom edge stays there.
             width, least = size
-            await self.page.set_viewport_size({"width": width, "height": least})
+            resizing = self.page.set_viewport_size({"width": width, "height": least})
+            await self.guard("the page is frozen", resizing)
             height = await self.guard("the page is frozen", self.page.evaluate(READ_HEIGHT))
             await self.page.set_viewport_size({"width": width, "height": max(least, min(int(height), MAX_HEIGHT))})
             await asyncio.sleep(POLL_S)

@@ -86,7 +86,8 @@ async def prove_page(
             found.faults.append(error.message)
         page = await visit.describe_fault()
         page.screenshot_png = await visit.take_screenshot()
-        page.phone_screenshot_png = await visit.take_screenshot(PHONE_SIZE)
+        if page.screenshot_png:  # a page that cannot be drawn is not waited for twice
+            page.phone_screenshot_png = await visit.take_screenshot(PHONE_SIZE)
     faults, runs, page.chat = found.faults, found.runs, found.chat
     if runs:
         page.gpu = sum_gpu_work([run.gpu for run in runs])
