@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 FAR = 10**6  # tokens: transformers' tokenizers that know no maximum length say 10**30
 Finish = Callable[[Any, Any], dict[str, Any]]
 
-# Short and long, one and several at a time (padding), accents, emoji, code, and an empty string. The first is the page's
-# self-test: it is long, because GPUs compute attention with another kernel from 32 tokens on.
+# Short and long, one and several at a time (padding), accents, emoji, code, and an empty string. The first is the
+# page's self-test: it is long, because GPUs compute attention with another kernel from 32 tokens on.
 SAMPLE_TEXTS: tuple[tuple[str, ...], ...] = (
     (
         "The old lighthouse keeper climbed the narrow stairs every evening, lit the great lamp, wrote the weather into "
