@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -177,3 +179,20 @@ def test_a_worker_that_dies_in_mid_sentence_is_told_and_the_next_message_is_answ
         page.page.context.unroute_all()
         page.page.get_by_role("button", name="Try again").click()
         page.until(f"{STATE} === 'done' && document.querySelector('.turn-answer').dataset.ending !== 'failed'")
+
+
+def test_a_template_that_loops_is_ended_and_told(browser: Browser, serve: Serve, site: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(site, tmp_path / "site"))
+    path = copy / "model" / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    loop = "{% for a in range(9999) %}" * 4 + "x" + "{% endfor %}" * 4
+    manifest["settings"]["generation"]["chat_template"] += loop
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    path.with_name("manifest.json.gz").unlink()
+    with watch_page(browser, f"{serve(copy)}/?backend=wasm") as page:
+        page.wait_until_ready()
+        failure = page.js(f"() => ({ASK})({{}}).then(() => '', (error) => error.message)")
+        assert "template" in failure and "10 seconds" in failure
+        # Another worker is there, and is told as clearly.
+        assert failure == page.js(f"() => ({ASK})({{}}).then(() => '', (error) => error.message)")
+        assert page.js("() => 1 + 1") == 2
