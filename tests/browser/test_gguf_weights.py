@@ -8,6 +8,7 @@ import pytest
 
 import webgpu_kit
 from browser.conftest import OpenPage
+from webgpu_kit.artifacts import Bundle
 from webgpu_kit.golden_file import read_golden
 from webgpu_kit.manifest import read_manifest
 from webgpu_kit.parity import measure_parity
@@ -48,6 +49,6 @@ def test_every_kind_of_block_gives_the_originals_answers(site: Path, open_page: 
     page = open_page(site, f"?backend={backend}&variant={entry.name}")
     page.wait_until_ready()
     assert page.facts()["backend"] == backend
-    golden = read_golden(site, manifest).samples[0]
+    golden = read_golden(Bundle(site / "model", manifest)).samples[0]
     measured = measure_parity("kl_divergence", [golden.outputs], page.run_golden(1), 1e-6)
     assert measured.value < 1e-6 and measured.max_abs_error < 1e-3
