@@ -36,6 +36,19 @@ Serve = Callable[..., str]
 OpenPage = Callable[..., WatchedPage]
 
 
+@pytest.fixture(scope="session")
+def talking_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The chat page of a tiny seeded llama, built once; read only."""
+    for module in ("torch", "transformers", "gguf", "onnxruntime_genai"):
+        pytest.importorskip(module)
+    from tiny_language_model import write_gguf
+
+    folder = tmp_path_factory.mktemp("talking")
+    source = write_gguf(folder / "tiny.gguf", {"token_embd": "Q8_0", "blk": "Q4_1"})
+    webgpu_kit.build(source, out=folder / "site", title="Tiny")
+    return folder / "site"
+
+
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Chromium with a software WebGPU adapter, the same on every machine."""

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-import webgpu_kit
 from browser.conftest import Serve
 from browser.watched_page import WatchedPage, watch_page
 
@@ -26,21 +25,9 @@ STREAM = """async (request) => {
 HELLO = [{"role": "user", "content": "hello world"}]
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    for module in ("torch", "transformers", "gguf", "onnxruntime_genai"):
-        pytest.importorskip(module)
-    from tiny_language_model import write_gguf
-
-    folder = tmp_path_factory.mktemp("chat")
-    source = write_gguf(folder / "tiny.gguf", {"token_embd": "Q8_0", "blk": "Q4_1"})
-    webgpu_kit.build(source, out=folder / "site", title="Tiny")
-    return folder / "site"
-
-
 @pytest.fixture(scope="module", params=["wasm", "webgpu"])
-def page(request: pytest.FixtureRequest, browser: Browser, serve: Serve, site: Path) -> Iterator[WatchedPage]:
-    with watch_page(browser, f"{serve(site)}/?backend={request.param}") as page:
+def page(request: pytest.FixtureRequest, browser: Browser, serve: Serve, talking_site: Path) -> Iterator[WatchedPage]:
+    with watch_page(browser, f"{serve(talking_site)}/?backend={request.param}") as page:
         page.wait_until_ready()
         yield page
 

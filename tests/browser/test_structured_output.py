@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-import webgpu_kit
 from browser.conftest import OpenPage, Serve
 from browser.test_chat_page import CREATE, HELLO, STREAM
 from browser.watched_page import WatchedPage, watch_page
@@ -29,21 +28,9 @@ SCHEMA = {
 FORMAT = {"type": "json_schema", "json_schema": {"name": "person", "strict": True, "schema": SCHEMA}}
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    for module in ("torch", "transformers", "gguf", "onnxruntime_genai"):
-        pytest.importorskip(module)
-    from tiny_language_model import write_gguf
-
-    folder = tmp_path_factory.mktemp("structured")
-    source = write_gguf(folder / "tiny.gguf", {"token_embd": "Q8_0", "blk": "Q4_1"})
-    webgpu_kit.build(source, out=folder / "site", title="Tiny")
-    return folder / "site"
-
-
 @pytest.fixture(scope="module", params=["wasm", "webgpu"])
-def page(request: pytest.FixtureRequest, browser: Browser, serve: Serve, site: Path) -> Iterator[WatchedPage]:
-    with watch_page(browser, f"{serve(site)}/?backend={request.param}") as page:
+def page(request: pytest.FixtureRequest, browser: Browser, serve: Serve, talking_site: Path) -> Iterator[WatchedPage]:
+    with watch_page(browser, f"{serve(talking_site)}/?backend={request.param}") as page:
         page.wait_until_ready()
         yield page
 
@@ -88,8 +75,8 @@ def test_a_schema_that_cannot_be_kept_is_refused_by_name_and_the_next_is_answere
     check_person(ask(page, temperature=0)["choices"][0]["message"]["content"])
 
 
-def test_the_engine_is_fetched_only_when_it_is_asked_for(open_page: OpenPage, site: Path) -> None:
-    page = open_page(site, "?backend=wasm")
+def test_the_engine_is_fetched_only_when_it_is_asked_for(open_page: OpenPage, talking_site: Path) -> None:
+    page = open_page(talking_site, "?backend=wasm")
     page.wait_until_ready()
     ask(page, max_tokens=3, response_format=None)
     assert not [url for url in page.requests if "grammar" in url]
