@@ -90,6 +90,6 @@ def test_without_being_told_to_a_model_may_talk(page: WatchedPage) -> None:
 
 
 def test_a_definition_that_cannot_be_kept_is_refused_by_name(page: WatchedPage) -> None:
-    odd = {"name": "odd", "parameters": {"type": "object", "properties": {"a": {"type": "string", "pattern": "a+"}}}}
+    odd = {"name": "odd", "parameters": {"type": "object", "properties": {"a": {"type": "string", "pattern": "(?=a)"}}}}
     refused = ask(page, tools=[*TOOLS, {"type": "function", "function": odd}])
     assert refused["code"] == "bad-input" and "tools[2].function.parameters.properties.a" in refused["refused"]

@@ -197,6 +197,19 @@ const schemas = {
     ),
     required: ["date", "time", "date-time", "ipv4", "uuid"],
   },
+  ...Object.fromEntries(
+    [
+      "^[A-Z]{2}-\\d{3,5}$",
+      "\\]n*|^x?$",
+      "^(?:\\+49|0)[1-9](?<rest>[\\d /-]*?)$",
+      "^[^\\s@\"]{1,5}@[^\\s@.]{1,5}(\\.\\w{2,})+$",
+      '^.{2,4}$|^"\\\\\\/\\t\\u00e9\\u{1F511}[à-ÿ€-]$',
+      "^\\S\\W\\D[^é]\\x41\\u0042[\\]\\^a-]$",
+      "",
+      "[\\s\\S]$",
+      "^((a|bc){2}|d{0}){3}$",
+    ].map((pattern) => [`pattern ${pattern}`, { type: "string", pattern }]),
+  ),
   "a reference with escapes": { $ref: "#/$defs/a~1b%20c", $defs: { "a/b c": { type: "boolean" } } },
 };
 
@@ -257,6 +270,14 @@ const refused = [
   ["a bound too fine", { type: "number", minimum: 1e-12 }, /minimum has 12 decimals/],
   ["a text too long to count", { type: "string", maxLength: 5000 }, /a length of 5000/],
   ["a format", { type: "string", format: "iri" }, /format is "iri"; supported are date, /],
+  ["a pattern that is none", { pattern: "(" }, /schema\.pattern is not a regular expression/],
+  ["a pattern that looks ahead", { pattern: "^(?!a)" }, /schema\.pattern \(\^\(\?!a\)\) looks ahead or behind/],
+  ["a pattern that repeats a text", { pattern: "(a)\\1" }, /has \\1, which is not supported/],
+  ["a pattern with an end in the middle", { pattern: "(a$|b)" }, /has \$ where it is neither/],
+  ["a pattern that grows", { pattern: "((ab){90}){90}" }, /too long when its repetitions/],
+  ["a pattern of control characters", { pattern: "\\u0000" }, /a character that is not supported/],
+  ["a pattern with half of China", { pattern: "[一-龠]" }, /a range of more than 256 characters/],
+  ["a length beside a pattern", { type: "string", pattern: "a", maxLength: 3 }, /has maxLength beside pattern/],
   ["an empty enum", { enum: [] }, /enum must be a list that is not empty/],
   ["an enum of another type", { type: "string", enum: [1] }, /has no value of its type "string"/],
   [
@@ -307,6 +328,27 @@ test("formats are kept to", async () => {
     }
     assert.ok(isIPv4(value.ipv4), value.ipv4);
     assert.match(value.uuid, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+  }
+});
+
+test("a pattern lets through what it matches", async () => {
+  const cases = {
+    "^[A-Z]{2}-\\d{3,5}$": ["AB-123", "ZZ-00000"],
+    "^(red|green|blue)( (red|green|blue))*$": ["red", "green blue red"],
+    "b+c|^x?$": ["", "x", "abbc ключ"],
+    "^.+$": ["“quoted” – 10 €", "漢字 🔑", 'a"b\\c'],
+    "^[^,]{1,3}$": ["é–🔑", "  "],
+    "^\\W[à-ÿ]$": ["€é"],
+  };
+  for (const [pattern, texts] of Object.entries(cases)) {
+    for (const text of texts) {
+      assert.match(text, new RegExp(pattern, "u"));
+      const constraint = await grammars.start(writeFormat({ type: "json_schema", schema: { type: "string", pattern } }));
+      await constraint.look();
+      for (const byte of Buffer.from(JSON.stringify(text))) await constraint.accept(byte);
+      assert.ok((Number(constraint.mask?.[end >> 5]) >>> (end & 31)) & 1, `${pattern} ends after ${text}`);
+      constraint.dispose();
+    }
   }
 });
 

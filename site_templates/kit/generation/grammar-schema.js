@@ -7,11 +7,11 @@
  */
 
 import { KitError } from "../errors.js";
-import { textFormats } from "./grammar-formats.js";
 import { countDecimals, isCoarse, listNumbers } from "./grammar-numbers.js";
 import { RuleBook, isPlain } from "./grammar-rules.js";
+import { readCount, writeString } from "./grammar-strings.js";
 import { writeList, writeLiteral, writeMap } from "./grammar-text.js";
-import { areDisjoint, comesToEnd, findRef, guessTypes, isCircular, isOfType, typeKeywords } from "./schema-facts.js";
+import { areDisjoint, comesToEnd, describe, findRef, guessTypes, isCircular, isOfType, typeKeywords } from "./schema-facts.js";
 
 /** What tells people something, and says nothing about which values are right. */
 const annotations = new Set(
@@ -20,8 +20,6 @@ const annotations = new Set(
   ),
 );
 
-/** A longer text has no state of its own in the engine for every character any more, and every token becomes slow. */
-const longestText = 100;
 const longestList = 100;
 const mostNodes = 2000;
 const deepest = 64;
@@ -173,7 +171,7 @@ class SchemaGrammar {
   #visitType(type, schema, path, depth) {
     if (type === "object") return this.#visitObject(schema, path, depth);
     if (type === "array") return this.#visitArray(schema, path, depth);
-    if (type === "string") return this.#visitString(schema, path);
+    if (type === "string") return writeString(schema, this.book, this.#refuseIn(path));
     if (type === "number" || type === "integer") return this.#visitNumber(schema, type, path);
     return type === "null" ? '"null"' : type;
   }
@@ -203,40 +201,6 @@ class SchemaGrammar {
   /**
    * @param {Schema} schema
    * @param {string[]} path
-   * @returns {string}
-   */
-  #visitString(schema, path) {
-    if (schema.format !== undefined) return this.#visitFormat(schema, path);
-    const least = this.#readCount(schema, "minLength", path) ?? 0;
-    const most = this.#readCount(schema, "maxLength", path) ?? Infinity;
-    if (!least && most === Infinity) return "string";
-    if (least > most) throw this.#refuse(path, "allows no text at all");
-    const states = most === Infinity ? least : most;
-    if (states > longestText)
-      throw this.#refuse(path, `has a length of ${states}: texts can be measured up to ${longestText} characters`);
-    return `("\\"" ${this.book.addLength(least, most)})`;
-  }
-
-  /**
-   * @param {Schema} schema
-   * @param {string[]} path
-   * @returns {string}
-   */
-  #visitFormat({ format, minLength, maxLength }, path) {
-    if (!Object.hasOwn(textFormats, format)) {
-      throw this.#refuse(
-        [...path, "format"],
-        `is ${describe(format)}; supported are ${Object.keys(textFormats).join(", ")}`,
-      );
-    }
-    if (minLength !== undefined || maxLength !== undefined)
-      throw this.#refuse(path, "has a length beside format, which is not supported");
-    return `("\\"" ${textFormats[format].map((part) => this.book.addChoice(part)).join(" ")} "\\"")`;
-  }
-
-  /**
-   * @param {Schema} schema
-   * @param {string[]} path
    * @param {number} depth
    * @returns {string}
    */
@@ -244,9 +208,10 @@ class SchemaGrammar {
     if (schema.uniqueItems) throw this.#refuse(path, "has the keyword uniqueItems, which is not supported");
     const first = schema.prefixItems ?? [];
     if (!Array.isArray(first)) throw this.#refuse([...path, "prefixItems"], "must be a list");
-    const least = this.#readCount(schema, "minItems", path) ?? 0;
+    const least = readCount(schema, "minItems", this.#refuseIn(path)) ?? 0;
     const open = schema.items !== false && (schema.items !== undefined || !first.length);
-    const most = Math.min(this.#readCount(schema, "maxItems", path) ?? Infinity, open ? Infinity : first.length);
+    const asked = readCount(schema, "maxItems", this.#refuseIn(path)) ?? Infinity;
+    const most = Math.min(asked, open ? Infinity : first.length);
     if (least > most) throw this.#refuse(path, "allows no list at all");
     if (Math.max(least, most === Infinity ? 0 : most) > longestList) {
       throw this.#refuse(path, `has more than ${longestList} items: longer lists cannot be counted`);
@@ -297,8 +262,8 @@ class SchemaGrammar {
    * @returns {{least: number, most: number}} what is left to see to, in an object without listed names
    */
   #readPropertyLimits(schema, listed, needed, open, path) {
-    const least = this.#readCount(schema, "minProperties", path) ?? 0;
-    const most = this.#readCount(schema, "maxProperties", path) ?? Infinity;
+    const least = readCount(schema, "minProperties", this.#refuseIn(path)) ?? 0;
+    const most = readCount(schema, "maxProperties", this.#refuseIn(path)) ?? Infinity;
     // Two properties may come to have the same name, so more than one cannot be asked for.
     const reachable = least <= needed || (!listed && open && least === 1);
     const kept = most === Infinity || (!open && most >= listed) || (!listed && most <= longestList);
@@ -335,15 +300,11 @@ class SchemaGrammar {
   }
 
   /**
-   * @param {Schema} schema
-   * @param {string} key
    * @param {string[]} path
-   * @returns {number | null}
+   * @returns {import("./grammar-strings.js").Refuse}
    */
-  #readCount(schema, key, path) {
-    const count = schema[key] ?? null;
-    if (count === null || (Number.isInteger(count) && count >= 0)) return count;
-    throw this.#refuse([...path, key], `must be a whole number, not ${describe(count)}`);
+  #refuseIn(path) {
+    return (keys, what) => this.#refuse([...path, ...keys], what);
   }
 
   /**
@@ -375,12 +336,4 @@ export function makeSchemaRules(schema, param, book = new RuleBook()) {
  */
 export function printGrammar({ rules, root }) {
   return [["root", root], ...rules].map(([name, body]) => `${name} ::= ${body}\n`).join("");
-}
-
-/**
- * @param {unknown} value
- * @returns {string} short
- */
-function describe(value) {
-  return (JSON.stringify(value) ?? String(value)).slice(0, 80);
 }

@@ -14,13 +14,23 @@ export const plainRanges = [
 // The engine takes a class of characters from U+0080 to U+00FF for single bytes, as long as the class has two or more
 // members; larger characters it reads wrongly. So the characters beyond ASCII are written as the bytes of UTF-8.
 const later = "[\\u0080-\\u00bf]";
-const wide = [
+/** All characters beyond ASCII. */
+export const wideBytes = [
   `[\\u00c2-\\u00df] ${later}`,
   `[\\u00e0-\\u00ec] [\\u00a0-\\u00bf] ${later}`,
   `[\\u00e1-\\u00ed] [\\u0080-\\u009f] ${later}`,
   `[\\u00ee-\\u00ef] ${later} ${later}`,
   `[\\u00f0-\\u00f3] [\\u0090-\\u00bf] ${later} ${later}`,
   `[\\u00f1-\\u00f4] [\\u0080-\\u008f] ${later} ${later}`,
+];
+
+/** All but the two that end a line (U+2028, U+2029), which are among the alternatives of the third sequence above. */
+export const wideLineBytes = [
+  ...wideBytes.filter((_, index) => index !== 2),
+  `[\\u00e1\\u00e4-\\u00ed] [\\u0080-\\u009f] ${later}`,
+  `[\\u00e2-\\u00e3] [\\u0081-\\u009f] ${later}`,
+  `[\\u00e2-\\u00e3] [\\u0080-\\u0081] [\\u0080-\\u00a7]`,
+  `[\\u00e2-\\u00e3] [\\u0080-\\u0081] [\\u00aa-\\u00bf]`,
 ];
 
 /** The rules that every grammar of JSON texts may name. */
@@ -73,7 +83,7 @@ function writePoint(point) {
  * @returns {string} one character of a JSON string that needs no escape
  */
 export function writePlain(next, ranges = plainRanges) {
-  return [writeClass(ranges), ...wide].map((character) => `${character} ${next}`).join(" | ");
+  return [writeClass(ranges), ...wideBytes].map((character) => `${character} ${next}`).join(" | ");
 }
 
 /**

@@ -4,7 +4,7 @@
 export const typeKeywords = {
   object: ["properties", "required", "additionalProperties", "minProperties", "maxProperties"],
   array: ["items", "prefixItems", "minItems", "maxItems", "uniqueItems"],
-  string: ["minLength", "maxLength", "format"],
+  string: ["minLength", "maxLength", "format", "pattern"],
   number: ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"],
   integer: ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"],
   boolean: [],
@@ -127,4 +127,12 @@ export function guessTypes(keywords) {
     keywords.some((key) => typeKeywords[name].includes(key)),
   );
   return type ? [type] : [];
+}
+
+/**
+ * @param {unknown} value
+ * @returns {string} short
+ */
+export function describe(value) {
+  return (JSON.stringify(value) ?? String(value)).slice(0, 80);
 }
