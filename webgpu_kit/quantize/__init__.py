@@ -23,6 +23,7 @@ from webgpu_kit.parity import measure_parity
 from webgpu_kit.quantize.judge import Limits, TextJudge, Verdict
 from webgpu_kit.quantize.packed_operators import add_initializer, copy_frame, use_packed_operators
 from webgpu_kit.quantize.search import Bench, expand_packed, find_rounding, judge_packed
+from webgpu_kit.quantize.wasm_attention import add_sinks
 from webgpu_kit.quantize.weights import BITS, SMALLEST_PACKED, is_large
 from webgpu_kit.tasks import TASKS
 from webgpu_kit.tasks.image_graph import BEFORE
@@ -56,7 +57,7 @@ def quantize_graph(
     limits = choose_limits(dtype, task, threshold, agreement)
     packed, method, verdict = _round_weights(bench, dtype, limits)
     if dtype == "fp32":
-        graphs = dict.fromkeys(BACKENDS, VariantGraph(model=graph.model))
+        graphs = _keep_graph(graph.model)
     else:
         graphs = {backend: _make_graph(graph.model, dtype, packed, backend) for backend in BACKENDS}
     # On the golden a page is held to the variant that was chosen, not only to the original.
@@ -144,6 +145,17 @@ def measure_graph(model: onnx.ModelProto, graph: Graph, task: str, threshold: fl
     return measure_parity(TASKS[task].metric, expected, actual, threshold)
 
 
+def _keep_graph(source: onnx.ModelProto) -> dict[Backend, VariantGraph]:
+    """The graph as it is, on both backends; one of its own for wasm where attention differs there."""
+    whole = VariantGraph(model=source)
+    nodes = copy_frame(source)
+    nodes.graph.node.extend(source.graph.node)
+    if not add_sinks(nodes):
+        return dict.fromkeys(BACKENDS, whole)
+    nodes.graph.initializer.extend(source.graph.initializer)
+    return {"webgpu": whole, "wasm": VariantGraph(model=nodes)}
+
+
 def _make_graph(
     source: onnx.ModelProto, dtype: Dtype, packed: Mapping[str, PackedTensor], backend: Backend
 ) -> VariantGraph:
@@ -151,6 +163,8 @@ def _make_graph(
     model.graph.node.extend(source.graph.node)
     model.graph.initializer.extend(entry for entry in source.graph.initializer if entry.name not in packed)
     replaced = use_packed_operators(model, packed, backend)
+    if backend == "wasm":
+        add_sinks(model)
     weights = {name: tensor for name, tensor in packed.items() if name not in replaced}
     width: Literal["float32", "float16"] = "float32"
     if backend == "webgpu" and dtype in ("fp16", "q4f16"):
