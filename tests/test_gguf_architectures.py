@@ -117,11 +117,16 @@ def test_attention_for_wasm_gives_what_the_untouched_graph_gives(
             np.testing.assert_allclose(other[name], value, atol=2e-4, err_msg=name)
 
 
-def test_only_wasms_attention_is_made_to_leave_out_tiles(imported: tuple[Any, Graph, Variant, Path]) -> None:
+def test_only_wasms_graph_leaves_out_tiles_and_the_last_layers_other_rows(
+    imported: tuple[Any, Graph, Variant, Path],
+) -> None:
     _, graph, variant, _ = imported
-    for backend, inputs in (("webgpu", 9), ("wasm", 12)):
-        nodes = [node for node in variant.graphs[backend].model.graph.node if node.op_type == "GroupQueryAttention"]
-        assert [len(node.input) for node in nodes] == [inputs] * graph.settings["generation"]["layers"]
+    layers = graph.settings["generation"]["layers"]
+    for backend, entry in variant.graphs.items():
+        nodes = entry.model.graph.node
+        inputs = [len(node.input) for node in nodes if node.op_type == "GroupQueryAttention"]
+        picks = [node.name for node in nodes if node.name.endswith(".last_row")]
+        assert (inputs, len(picks)) == (([12] * layers, 2) if backend == "wasm" else ([9] * layers, 0))
 
 
 def test_positions_scaled_in_another_way_than_llama_3s_are_refused(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from webgpu_kit.manifest import Backend, Dtype, Parity
 from webgpu_kit.packing import expand_tensor, pack_float16
 from webgpu_kit.parity import measure_parity
 from webgpu_kit.quantize.judge import Limits, TextJudge, Verdict
+from webgpu_kit.quantize.last_row import pick_last_row_first
 from webgpu_kit.quantize.packed_operators import add_initializer, copy_frame, use_packed_operators
 from webgpu_kit.quantize.search import Bench, expand_packed, find_rounding, judge_packed
 from webgpu_kit.quantize.wasm_attention import add_sinks
@@ -148,12 +149,13 @@ def measure_graph(model: onnx.ModelProto, graph: Graph, task: str, threshold: fl
 def _keep_graph(source: onnx.ModelProto) -> dict[Backend, VariantGraph]:
     """The graph as it is, on both backends; one of its own for wasm where attention differs there."""
     whole = VariantGraph(model=source)
-    nodes = copy_frame(source)
-    nodes.graph.node.extend(source.graph.node)
-    if not add_sinks(nodes):
+    if not any(node.op_type == "GroupQueryAttention" for node in source.graph.node):
         return dict.fromkeys(BACKENDS, whole)
-    nodes.graph.initializer.extend(source.graph.initializer)
-    return {"webgpu": whole, "wasm": VariantGraph(model=nodes)}
+    model = type(source)()
+    model.CopyFrom(source)
+    add_sinks(model)
+    pick_last_row_first(model)
+    return {"webgpu": whole, "wasm": VariantGraph(model=model)}
 
 
 def _make_graph(
@@ -163,8 +165,6 @@ def _make_graph(
     model.graph.node.extend(source.graph.node)
     model.graph.initializer.extend(entry for entry in source.graph.initializer if entry.name not in packed)
     replaced = use_packed_operators(model, packed, backend)
-    if backend == "wasm":
-        add_sinks(model)
     weights = {name: tensor for name, tensor in packed.items() if name not in replaced}
     width: Literal["float32", "float16"] = "float32"
     if backend == "webgpu" and dtype in ("fp16", "q4f16"):
@@ -173,6 +173,9 @@ def _make_graph(
     for name, tensor in weights.items():
         value = tensor.data.reshape(tensor.shape) if tensor.kind == width else expand_tensor(tensor).astype(width)
         add_initializer(model, name, value)
+    if backend == "wasm":
+        add_sinks(model)
+        pick_last_row_first(model)
     # A float16 weight that the graph takes as float16 is stored as it is; every other one is made at load.
     expanded = [name for name, tensor in weights.items() if tensor.kind != width]
     return VariantGraph(model=model, expanded=dict.fromkeys(expanded, width))
