@@ -86,6 +86,49 @@ def test_no_matrix_is_expanded_for_webgpu_but_16_bit_floats(imported: tuple[Any,
     assert expanded - tables == wide - tables
 
 
+def run_parts(model: Any, graph: Graph, ids: list[int], parts: list[int]) -> list[dict[str, Array]]:
+    """What `model` gives for each part of `ids`, each with the cache that the parts before it have left."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    shape = graph.settings["generation"]
+    empty = np.zeros((1, shape["kv_heads"], 0, shape["head_size"]), np.float32)
+    names = [f"{layer}.{part}" for layer in range(shape["layers"]) for part in ("key", "value")]
+    cache, past, given = dict.fromkeys(names, empty), 0, []
+    for part in parts:
+        feeds = {f"past_key_values.{name}": value for name, value in cache.items()}
+        feeds |= {"input_ids": np.asarray([ids[past : past + part]]), "attention_mask": np.ones((1, past + part), "i8")}
+        answer = dict(zip([output.name for output in session.get_outputs()], session.run(None, feeds), strict=True))
+        cache, past = {name: answer[f"present.{name}"] for name in names}, past + part
+        given.append(answer)
+    return given
+
+
+@pytest.mark.parametrize("parts", [[40], [24, 15, 1], [1, 1, 38], [39, 1]], ids=str)
+def test_attention_for_wasm_gives_what_the_untouched_graph_gives(
+    imported: tuple[Any, Graph, Variant, Path], parts: list[int]
+) -> None:
+    _, graph, variant, _ = imported
+    ids = [int(value) for value in np.random.default_rng(2).integers(0, graph.settings["generation"]["vocabulary"], 40)]
+    wanted = run_parts(graph.model, graph, ids, parts)
+    given = run_parts(variant.graphs["wasm"].model, graph, ids, parts)
+    for one, other in zip(wanted, given, strict=True):
+        for name, value in one.items():
+            np.testing.assert_allclose(other[name], value, atol=2e-4, err_msg=name)
+
+
+def test_only_wasms_graph_leaves_out_tiles_and_the_last_layers_other_rows(
+    imported: tuple[Any, Graph, Variant, Path],
+) -> None:
+    _, graph, variant, _ = imported
+    layers = graph.settings["generation"]["layers"]
+    for backend, entry in variant.graphs.items():
+        nodes = entry.model.graph.node
+        inputs = [len(node.input) for node in nodes if node.op_type == "GroupQueryAttention"]
+        picks = [node.name for node in nodes if node.name.endswith(".last_row")]
+        assert (inputs, len(picks)) == (([12] * layers, 2) if backend == "wasm" else ([9] * layers, 0))
+
+
 def test_positions_scaled_in_another_way_than_llama_3s_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.gguf"
     write_model(path, "llama3", {"": "F16"})

@@ -94,6 +94,11 @@ def test_a_recipes_sampling_goes_before_the_folders(folder: Path, tmp_path: Path
 def test_every_dtype_runs_on_both_graphs_and_is_measured(graph: Graph, dtype: Dtype, most: float) -> None:
     variant = quantize_graph(graph, dtype, "text-generation")
     assert set(variant.graphs) == {"webgpu", "wasm"}
+    inputs = {
+        backend: {len(node.input) for node in entry.model.graph.node if node.op_type == "GroupQueryAttention"}
+        for backend, entry in variant.graphs.items()
+    }
+    assert inputs == {"webgpu": {9}, "wasm": {12}}  # a sink more: see wasm_attention.py
     assert 0 <= variant.parity.value < most
     assert (variant.parity.value > 1e-9) == (dtype != "fp32")
 

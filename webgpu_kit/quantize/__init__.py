@@ -21,8 +21,10 @@ from webgpu_kit.manifest import Backend, Dtype, Parity
 from webgpu_kit.packing import expand_tensor, pack_float16
 from webgpu_kit.parity import measure_parity
 from webgpu_kit.quantize.judge import Limits, TextJudge, Verdict
+from webgpu_kit.quantize.last_row import pick_last_row_first
 from webgpu_kit.quantize.packed_operators import add_initializer, copy_frame, use_packed_operators
 from webgpu_kit.quantize.search import Bench, expand_packed, find_rounding, judge_packed
+from webgpu_kit.quantize.wasm_attention import add_sinks
 from webgpu_kit.quantize.weights import BITS, SMALLEST_PACKED, is_large
 from webgpu_kit.tasks import TASKS
 from webgpu_kit.tasks.image_graph import BEFORE
@@ -56,7 +58,7 @@ def quantize_graph(
     limits = choose_limits(dtype, task, threshold, agreement)
     packed, method, verdict = _round_weights(bench, dtype, limits)
     if dtype == "fp32":
-        graphs = dict.fromkeys(BACKENDS, VariantGraph(model=graph.model))
+        graphs = _keep_graph(graph.model)
     else:
         graphs = {backend: _make_graph(graph.model, dtype, packed, backend) for backend in BACKENDS}
     # On the golden a page is held to the variant that was chosen, not only to the original.
@@ -144,6 +146,18 @@ def measure_graph(model: onnx.ModelProto, graph: Graph, task: str, threshold: fl
     return measure_parity(TASKS[task].metric, expected, actual, threshold)
 
 
+def _keep_graph(source: onnx.ModelProto) -> dict[Backend, VariantGraph]:
+    """The graph as it is, on both backends; one of its own for wasm where attention differs there."""
+    whole = VariantGraph(model=source)
+    if not any(node.op_type == "GroupQueryAttention" for node in source.graph.node):
+        return dict.fromkeys(BACKENDS, whole)
+    model = type(source)()
+    model.CopyFrom(source)
+    add_sinks(model)
+    pick_last_row_first(model)
+    return {"webgpu": whole, "wasm": VariantGraph(model=model)}
+
+
 def _make_graph(
     source: onnx.ModelProto, dtype: Dtype, packed: Mapping[str, PackedTensor], backend: Backend
 ) -> VariantGraph:
@@ -159,6 +173,9 @@ def _make_graph(
     for name, tensor in weights.items():
         value = tensor.data.reshape(tensor.shape) if tensor.kind == width else expand_tensor(tensor).astype(width)
         add_initializer(model, name, value)
+    if backend == "wasm":
+        add_sinks(model)
+        pick_last_row_first(model)
     # A float16 weight that the graph takes as float16 is stored as it is; every other one is made at load.
     expanded = [name for name, tensor in weights.items() if tensor.kind != width]
     return VariantGraph(model=model, expanded=dict.fromkeys(expanded, width))

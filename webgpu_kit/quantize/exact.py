@@ -20,7 +20,9 @@ from webgpu_kit.artifacts import Graph, PackedTensor, Variant, VariantGraph
 from webgpu_kit.manifest import Backend, ExpandedDtype
 from webgpu_kit.quantize import BACKENDS, measure_graph
 from webgpu_kit.quantize.exact_operators import Rewrite, gather_blocks, multiply_blocks
+from webgpu_kit.quantize.last_row import pick_last_row_first
 from webgpu_kit.quantize.packed_operators import copy_frame
+from webgpu_kit.quantize.wasm_attention import add_sinks
 
 if TYPE_CHECKING:
     import onnx
@@ -67,6 +69,9 @@ def _make_graph(
     model.graph.node.extend(rewrite.nodes)
     model.graph.initializer.extend(entry for entry in source.graph.initializer if entry.name in used)
     model.graph.initializer.extend(rewrite.initializers.values())
+    if backend == "wasm":
+        add_sinks(model)
+        pick_last_row_first(model)
     expanded: dict[str, ExpandedDtype] = {
         name: "uint8" if tensor.kind == "levels" else "float32"
         for name, tensor in {**packed, **rewrite.made}.items()
