@@ -28,10 +28,24 @@ EMBED = """async (options) => {
 }"""
 
 
-def write_recipe(folder: Path, models: str) -> Path:
+QUESTIONS = {
+    "questions": [
+        ["Where does the ship sail?", "story.md", "A ship sails"],
+        ["What does it dream of?", "story.md", "dreams of fish"],
+    ],
+    "off_topic": ["Who won the cup?"],
+    "held_out": {"questions": [["Is the sea wide?", "story.md", "The sea is wide"]], "off_topic": ["What is a loop?"]},
+}
+
+
+def write_recipe(folder: Path, models: str, questions: object = QUESTIONS) -> Path:
     (folder / "samples").mkdir()
     (folder / "samples" / "story.md").write_text(STORY, encoding="utf-8")
-    recipe = f'name = "tiny-rag"\ntitle = "Ask"\ntask = "rag"\n[models]\n{models}\n[page]\nsamples = "samples"\n'
+    (folder / "questions.json").write_text(json.dumps(questions), encoding="utf-8")
+    recipe = (
+        'name = "tiny-rag"\ntitle = "Ask"\ntask = "rag"\nquestions = "questions.json"\n'
+        f'[models]\n{models}\n[page]\nsamples = "samples"\n'
+    )
     (folder / "recipe.toml").write_text(recipe, encoding="utf-8")
     return folder / "recipe.toml"
 
@@ -88,6 +102,21 @@ def test_check_proves_every_bundle_through_the_page(site: Path) -> None:
     report = check_site(site, backends=("wasm",), variants=best, worlds=False)
     assert {(pair.model, pair.verdict) for pair in report.pairs} == {("encoder", "passed"), ("speaker", "passed")}
     assert all(f"model={pair.model}&" in pair.page.url for pair in report.pairs if pair.page)
+
+
+def test_check_measures_what_the_search_finds(site: Path) -> None:
+    report = check_site(site, backends=("wasm",), variants=("fp32",), worlds=False)
+    (search,) = report.searches
+    assert search.verdict == "passed", search.reason
+    found = search.retrieval
+    assert found and (found.passages, found.asked, found.questions) == (2, 5, 5)
+    assert [ranking.by for ranking in found.rankings] == ["meaning", "meaning and words"]
+    for ranking in found.rankings:
+        assert ranking.page == ranking.original and ranking.lost == 0
+        assert ranking.page.recall_at_5 == 1 and 0.5 <= ranking.page.mrr <= 1
+    halves = [(each.half, each.with_answer, each.off_topic) for each in found.relevance]
+    assert halves == [("tuning", 2, 1), ("held-out", 1, 1)]
+    assert search.page and search.page.screenshot_png and "model=" not in search.page.url
 
 
 def test_models_that_do_not_fit_the_task_are_refused(tmp_path: Path) -> None:
