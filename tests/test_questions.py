@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webgpu_kit.check.retrieval import Answered, compare_answers, explain_loss, explain_passages, score_places
+from webgpu_kit.check.ranking import Answered, compare_answers, explain_loss, score_places
+from webgpu_kit.check.retrieval import explain_passages
 from webgpu_kit.errors import CheckError, RecipeError
 from webgpu_kit.passages import from_units, list_passages, to_units
 from webgpu_kit.questions import RecordedQuestion, RecordedQuestions, read_question_set
@@ -140,6 +141,7 @@ def test_an_equal_search_passes_and_a_lost_passage_fails_with_its_points() -> No
     found = compare_answers(golden, [*right, refused])
     assert [ranking.lost for ranking in found.rankings] == [0, 0]
     assert not explain_loss(found) and not found.moved
+    assert [(each.half, each.page.mrr, each.original.mrr) for each in found.rankings[0].halves] == [("tuning", 1, 1)]
     assert [(each.half, each.answered, each.refused) for each in found.relevance] == [
         ("tuning", 8, 0),
         ("held-out", 0, 1),

@@ -10,7 +10,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -19,10 +19,10 @@ from webgpu_kit.errors import CheckError, RecipeError
 from webgpu_kit.golden_file import decode_tensor
 from webgpu_kit.manifest import SiteManifest
 from webgpu_kit.recipe import Recipe
+from webgpu_kit.report.search import Half
 
 # What the page reads as it stands. Others (HTML) it converts first, by rules that are its own.
 PLAIN_SUFFIXES = (".md", ".txt")
-Half = Literal["tuning", "held-out"]
 
 
 class _Half(BaseModel):

@@ -11,14 +11,8 @@ from webgpu_kit.browser.page import PHONE_SIZE, SampleRun, Visit, open_visit
 from webgpu_kit.browser.patience import Patience, Stopwatch
 from webgpu_kit.check.agreement import SaidAnswer, ask_page, compare_answer, count_top_1, explain_answer
 from webgpu_kit.check.drive import Drive
-from webgpu_kit.check.retrieval import (
-    Answered,
-    ask_questions,
-    compare_answers,
-    explain_loss,
-    index_samples,
-    show_search,
-)
+from webgpu_kit.check.ranking import Answered, compare_answers, explain_loss
+from webgpu_kit.check.retrieval import ask_questions, index_samples, show_search
 from webgpu_kit.errors import CheckError
 from webgpu_kit.golden_file import RecordedGolden
 from webgpu_kit.manifest import Backend, Manifest

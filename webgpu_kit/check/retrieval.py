@@ -1,25 +1,20 @@
-"""Whether the page finds what it should: it indexes its sample documents, and is asked the recorded questions.
+"""Asking a page that searches: it indexes its sample documents, and is asked the recorded questions.
 
-The page's own ranking is compared with the one that the original model's embeddings give over the same passages: by
-meaning alone, computed here, and as the page ranks, computed by the page's own code with the original's embeddings.
+What is asked of the page is what its visitors do; only the places of the passages are read behind its back.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from webgpu_kit.browser.page import POLL_S, Visit
 from webgpu_kit.browser.patience import Stopwatch
+from webgpu_kit.check.ranking import DEEPEST, Answered
 from webgpu_kit.errors import CheckError
 from webgpu_kit.questions import RecordedQuestions
 from webgpu_kit.report import GpuWork
-from webgpu_kit.report.search import By, MovedEntry, RankingEntry, RelevanceEntry, RetrievalEntry, Score
 
 if TYPE_CHECKING:
     from playwright import async_api
@@ -27,10 +22,6 @@ if TYPE_CHECKING:
 AT_ONCE = 5
 # A software GPU takes seconds for an embedding: there fewer have to do when the time is over.
 LEAST_QUESTIONS = 40
-# Further down than this a page that ranks by meaning and words does not look.
-DEEPEST = 50
-RECALL_AT = 5
-SHOWN_MOVES = 12
 
 READ_SHELF = """() => ({
     isOpen: document.querySelector("#collection")?.options.length > 0,
@@ -97,17 +88,6 @@ READ_GPU = (
 )
 # As many passages as the page shows: it judges by these.
 SHOWN_PASSAGES = 8
-
-
-@dataclass(frozen=True)
-class Answered:
-    """What came of one question: places from 1, 0 where the passage was not found."""
-
-    question: int
-    meaning: int
-    ranked: int
-    original: int
-    is_relevant: bool
 
 
 async def index_samples(visit: Visit, count: int) -> None:
@@ -177,86 +157,6 @@ def explain_passages(golden: RecordedQuestions, passages: list[tuple[str, str]])
         f"passage {differing} of the page is {passages[differing][1][:60]!r}, "
         f"recorded is {golden.passages[differing][1][:60]!r}"
     )
-
-
-def compare_answers(golden: RecordedQuestions, answers: Sequence[Answered]) -> RetrievalEntry:
-    """The page's places beside the original's."""
-    with_answer = [each for each in answers if golden.questions[each.question].passages]
-    total = sum(bool(question.passages) for question in golden.questions)
-    by_meaning = rank_by_meaning(golden)
-    ways: list[tuple[By, list[int], list[int]]] = [
-        ("meaning", [each.meaning for each in with_answer], [by_meaning[each.question] for each in with_answer]),
-        ("meaning and words", [each.ranked for each in with_answer], [each.original for each in with_answer]),
-    ]
-    moved = [
-        MovedEntry(question=golden.questions[each.question].text, by=by, place=place, original_place=theirs)
-        for by, page, original in ways
-        for each, place, theirs in zip(with_answer, page, original, strict=True)
-        if place != theirs
-    ]
-    return RetrievalEntry(
-        origin=golden.origin,
-        passages=len(golden.passages),
-        asked=len(answers),
-        questions=len(golden.questions),
-        rankings=[_compare_places(by, page, original, total) for by, page, original in ways],
-        relevance=_count_relevant(golden, answers),
-        moved=moved[:SHOWN_MOVES],
-    )
-
-
-def rank_by_meaning(golden: RecordedQuestions) -> list[int]:
-    """For each question the place of the first passage that answers it, by the original's embeddings; 0 without one."""
-    scores = golden.question_vectors @ golden.passage_vectors.T
-    places = []
-    for question, row in zip(golden.questions, scores, strict=True):
-        order = np.argsort(-row, kind="stable")[:DEEPEST].tolist()
-        places.append(next((place + 1 for place, each in enumerate(order) if each in question.passages), 0))
-    return places
-
-
-def score_places(places: Sequence[int]) -> Score:
-    """Recall and mean reciprocal rank of places; 0 is not found."""
-    count = max(len(places), 1)
-    return Score(
-        recall_at_5=round(sum(0 < place <= RECALL_AT for place in places) / count, 6),
-        mrr=round(sum(1 / place for place in places if place) / count, 6),
-    )
-
-
-def _compare_places(by: By, page: Sequence[int], original: Sequence[int], total: int) -> RankingEntry:
-    mine, theirs = score_places(page), score_places(original)
-    lost = max(theirs.recall_at_5 - mine.recall_at_5, theirs.mrr - mine.mrr) * len(page) / total
-    return RankingEntry(by=by, page=mine, original=theirs, lost=round(max(lost, 0.0), 6))
-
-
-def _count_relevant(golden: RecordedQuestions, answers: Sequence[Answered]) -> list[RelevanceEntry]:
-    entries = []
-    for half in ("tuning", "held-out"):
-        own = [each for each in answers if golden.questions[each.question].half == half]
-        with_answer = [each for each in own if golden.questions[each.question].passages]
-        off_topic = [each for each in own if not golden.questions[each.question].passages]
-        if own:
-            entries.append(
-                RelevanceEntry(
-                    half=half,
-                    answered=sum(each.is_relevant for each in with_answer),
-                    with_answer=len(with_answer),
-                    refused=sum(not each.is_relevant for each in off_topic),
-                    off_topic=len(off_topic),
-                )
-            )
-    return entries
-
-
-def explain_loss(found: RetrievalEntry) -> list[str]:
-    """Why the search is not good enough; nothing if it is."""
-    return [
-        f"the search by {ranking.by} loses {100 * ranking.lost:.1f} points to the original model, "
-        f"allowed is {100 * found.largest_loss:g}"
-        for ranking in found.rankings
-        if not ranking.good
-    ]
 
 
 async def show_search(visit: Visit, text: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field
 LARGEST_LOSS = 0.01
 
 By = Literal["meaning", "meaning and words"]
+# Whatever is set by looking at questions is set on those to tune by, and judged on the others.
+Half = Literal["tuning", "held-out"]
+HALVES: tuple[Half, ...] = get_args(Half)
 
 
 class _Part(BaseModel):
@@ -23,6 +26,14 @@ class Score(_Part):
     mrr: float
 
 
+class HalfEntry(_Part):
+    """The same of one half of the questions."""
+
+    half: Half
+    page: Score
+    original: Score
+
+
 class RankingEntry(_Part):
     """One way of ranking: by the page's embeddings, and by those of the original model in float32."""
 
@@ -30,6 +41,7 @@ class RankingEntry(_Part):
     page: Score
     original: Score
     lost: float = Field(description="by the worse of the two figures; questions that were not asked count as unchanged")
+    halves: list[HalfEntry] = Field(default_factory=list)
 
     @property
     def good(self) -> bool:
@@ -40,7 +52,7 @@ class RankingEntry(_Part):
 class RelevanceEntry(_Part):
     """How often the page answered what it should, and refused what it should."""
 
-    half: Literal["tuning", "held-out"] = Field(description="the threshold was set on the first half alone")
+    half: Half = Field(description="the threshold was set on the first half alone")
     answered: int
     with_answer: int
     refused: int
