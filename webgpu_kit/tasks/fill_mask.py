@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     import torch
 
 ASKED = 8  # tokens whose probability the golden records, for each gap
-# The first is the page's self-test, and long for the reason that SAMPLE_TEXTS gives.
+# The first is the page's self-test, and long for the reason that SAMPLE_TEXTS gives; its gap comes early, so that one
+# that reads little has it too.
 GAPS: tuple[tuple[str, ...], ...] = (
-    (SAMPLE_TEXTS[0][0].replace("lamp", "{}"),),
+    (SAMPLE_TEXTS[0][0].replace("lighthouse", "{}"),),
     ("The capital of France is {}.",),
     ("A {} sleeps on the warm windowsill.", "She rode her {} to the lake, and the {} was cold."),
     ("{}",),
