@@ -30,6 +30,7 @@ READ_SHELF = """() => ({
     documents: document.querySelectorAll(".document").length,
     problems: [...document.querySelectorAll(".problem")].map((each) => each.textContent),
 })"""
+BEGIN_COLLECTION = "() => document.querySelector('#collection-new').click()"
 # What the page has indexed, read as it keeps it, and the same passages with the original's embeddings.
 OPEN_INDEX = """async (address) => {
     const [{ identifyModel, startSearch }, { Collection }, { decodeTensor }, { isRelevant }] = await Promise.all(
@@ -93,12 +94,17 @@ SHOWN_PASSAGES = 8
 async def index_samples(visit: Visit, count: int) -> None:
     """Press the button that adds the sample documents, and wait until all `count` are indexed. Raises: CheckError."""
     waited, last = Stopwatch(), None
-    pressed = False
+    began = pressed = False
     while True:
         shelf = await visit.guard("the page is frozen", visit.page.evaluate(READ_SHELF))
         if shelf["problems"]:
             raise CheckError(f"the search: {shelf['problems'][0]}")
-        if shelf["isOpen"] and not pressed:
+        if shelf["isOpen"] and shelf["documents"] and not pressed:
+            # An index that came with the page. The visitor's own collections begin empty.
+            if not began:
+                await visit.guard("the search: no collection can be begun", visit.page.evaluate(BEGIN_COLLECTION))
+            began = True
+        elif shelf["isOpen"] and not pressed:
             await visit.guard("the search: the sample documents cannot be added", visit.page.click("#add-samples"))
             pressed = True
         elif pressed and shelf["documents"] == count and not shelf["isBusy"]:
