@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -21,12 +22,17 @@ from webgpu_kit.report import (
     PairEntry,
     ParityEntry,
     Problem,
+    RetrievalEntry,
+    SearchEntry,
     SiteEntry,
+    Verdict,
     WorldEntry,
 )
 from webgpu_kit.report.files import write_report
 from webgpu_kit.report.html import bar_share, format_bytes, format_margin, format_ms, render_html
 from webgpu_kit.report.junit import render_junit
+from webgpu_kit.report.search import MovedEntry, RankingEntry, RelevanceEntry, Score
+from webgpu_kit.tables import print_check
 
 NASTY = "</script><script>alert('x')</script> \"quoted\" \u2028 & <b>bold</b>"
 # A real PNG: 1 x 1, grey.
@@ -111,6 +117,52 @@ def test_infinite_errors_are_null_and_never_good() -> None:
 def test_every_report_has_a_json_schema(model: type) -> None:
     schema = model.model_json_schema(mode="serialization")
     assert {"schema", "kind", "ok"} <= set(schema["properties"])
+
+
+def make_search(verdict: Verdict = "passed", **fields: Any) -> SearchEntry:
+    scores = [Score(recall_at_5=0.975, mrr=0.883), Score(recall_at_5=0.981, mrr=0.891)]
+    rankings = [RankingEntry(by="meaning", page=scores[0], original=scores[1], lost=0.008)]
+    relevance = [RelevanceEntry(half="held-out", answered=52, with_answer=52, refused=18, off_topic=20)]
+    moved = [MovedEntry(question=NASTY, by="meaning", place=0, original_place=5)]
+    retrieval = RetrievalEntry(
+        origin="torch", passages=65, asked=40, questions=160, rankings=rankings, relevance=relevance, moved=moved
+    )
+    values = {
+        "model": "minilm",
+        "variant": "q8",
+        "backend": "webgpu",
+        "retrieval": retrieval,
+        "page": PageEntry(url="/"),
+    }
+    return SearchEntry.model_validate({**values, "verdict": verdict, **fields})
+
+
+def test_a_search_is_told_with_its_figures_and_fails_the_report(capsys: pytest.CaptureFixture[str]) -> None:
+    report = make_report(make_pair())
+    report.searches = [make_search(), make_search("not-verified", retrieval=None, page=None, reason="no adapter")]
+    assert report.ok and CheckReport.model_validate_json(report.model_dump_json()) == report
+    html = render_html(report)
+    for words in (
+        "0.975",
+        "0.981",
+        "40 of 160 questions over 65 passages (as many as there was time for",
+        "beyond sight",
+    ):
+        assert words in html
+    assert "52 of 52 answered and 18 of 20 off topic refused (held-out)" in html and NASTY not in html
+    print_check(report, Path("report"))
+    shown = capsys.readouterr().out
+    assert "0.8 of 1" in shown and "40 of 160" in shown and "not measured" not in shown
+    report.searches[0].verdict = "failed"
+    assert not report.ok and "search: minilm q8 on webgpu" in render_junit(report).decode()
+
+
+def test_a_search_without_questions_is_said_to_be_unmeasured(capsys: pytest.CaptureFixture[str]) -> None:
+    report = make_report(make_pair())
+    report.site.task = "rag"
+    print_check(report, Path("report"))
+    assert "the recipe names no `questions`" in capsys.readouterr().out
+    assert "the recipe names no <code>questions</code>" in render_html(report)
 
 
 def test_screenshots_stay_out_of_the_json() -> None:

@@ -99,7 +99,11 @@ def _read_tools(exporter: str) -> Tools:
 
 
 def write_site_manifest(
-    bundles: Mapping[str, Bundle], recipe: Recipe, settings: Mapping[str, Any], out: Path
+    bundles: Mapping[str, Bundle],
+    recipe: Recipe,
+    settings: Mapping[str, Any],
+    out: Path,
+    questions: GoldenEntry | None = None,
 ) -> SiteManifest:
     """Write the `manifest.json` of a site with several bundles, by role, into the folder `out` that they lie in."""
     manifests = {role: bundle.manifest for role, bundle in bundles.items()}
@@ -112,6 +116,7 @@ def write_site_manifest(
             BundleEntry(role=role, name=manifest.name, manifest=f"{manifest.name}/manifest.json")
             for role, manifest in manifests.items()
         ],
+        questions=questions,
         settings=dict(settings),
     )
     (out / "manifest.json").write_text(whole.model_dump_json(by_alias=True, indent=1), encoding="utf-8")

@@ -205,6 +205,9 @@ class SiteManifest(_Part):
     task: str
     license: str
     bundles: list[BundleEntry] = Field(min_length=1)
+    questions: GoldenEntry | None = Field(
+        default=None, description="questions about the sample documents, with the original model's embeddings"
+    )
     settings: dict[str, Any]
 
 

@@ -11,13 +11,15 @@ from webgpu_kit.artifacts import Bundle, Graph, Progress, Site, Source, Variant
 from webgpu_kit.bundle import CHUNKS, write_bundle, write_site_manifest
 from webgpu_kit.errors import QuantizeError, RecipeError
 from webgpu_kit.export import decide_task, export_graph
+from webgpu_kit.export.questions import load_original, write_questions
 from webgpu_kit.graph import prepare_graph
 from webgpu_kit.manifest import Dtype, Parity
 from webgpu_kit.parallel import map_variants
 from webgpu_kit.quantize import quantize_graph
 from webgpu_kit.quantize.exact import keep_packed
 from webgpu_kit.quantize.search import Bench
-from webgpu_kit.recipe import MODEL_ROLES, Recipe, find_recipe, validate_recipe
+from webgpu_kit.questions import read_question_set
+from webgpu_kit.recipe import EMBED_ROLE, MODEL_ROLES, Recipe, find_recipe, validate_recipe
 from webgpu_kit.site import check_target, render_site, staging_folder
 from webgpu_kit.source import fetch_source
 from webgpu_kit.tasks import PAGE_SETTINGS, TASKS
@@ -69,6 +71,7 @@ def build_recipe(recipe: Recipe, out: Path, progress: Progress, source: Source |
 class _Model:
     """A model with its variants, ready to be written as a bundle."""
 
+    source: Source
     write: Callable[[Path, str], Bundle]
     rejected: dict[str, str]
 
@@ -89,12 +92,14 @@ def _make_model(recipe: Recipe, progress: Progress, source: Source | None = None
         progress("writing the bundle")
         return write_bundle(source, graph, variants, recipe, name, folder, chunks)
 
-    return _Model(write, rejected)
+    return _Model(source, write, rejected)
 
 
 def _build_several(recipe: Recipe, out: Path, progress: Progress) -> Build:
     """A site of several bundles, each in a folder of its own, with their chunks in one that they share."""
     parts = _find_parts(recipe)
+    asked = read_question_set(recipe)
+    questions = None
     bundles: dict[str, Bundle] = {}
     rejected: dict[str, str] = {}
     with staging_folder(out) as staging:
@@ -103,9 +108,12 @@ def _build_several(recipe: Recipe, out: Path, progress: Progress) -> Build:
             model = _make_model(part, progress, task=MODEL_ROLES[recipe.task or ""][role])
             bundles[role] = model.write(staging / "model" / part.name, f"../{CHUNKS}")
             rejected |= {f"{part.name} {dtype}": reason for dtype, reason in model.rejected.items()}
+            if asked and role == EMBED_ROLE:
+                original = load_original(model.source, part, bundles[role])
+                questions = write_questions(asked, recipe, original, staging / "model", progress)
         progress("writing the site")
         settings = {"page": PAGE_SETTINGS[recipe.task or ""](recipe, bundles)}
-        manifest = write_site_manifest(bundles, recipe, settings, staging / "model")
+        manifest = write_site_manifest(bundles, recipe, settings, staging / "model", questions)
         site = render_site(manifest, bundles.values(), recipe, staging, out)
     return Build(site=site, rejected=rejected)
 

@@ -39,7 +39,8 @@ TaskName = Literal[
 TASK_NAMES: tuple[str, ...] = get_args(TaskName)
 DTYPES: tuple[str, ...] = get_args(Dtype)
 # What the page of a task with several models uses each of them for, and the task that each must have.
-MODEL_ROLES: dict[str, dict[str, str]] = {"rag": {"embed": "feature-extraction", "chat": "text-generation"}}
+EMBED_ROLE = "embed"
+MODEL_ROLES: dict[str, dict[str, str]] = {"rag": {EMBED_ROLE: "feature-extraction", "chat": "text-generation"}}
 OF_ONE_MODEL = (
     "source",
     "dtypes",
@@ -130,6 +131,7 @@ class Recipe(_Table):
 
     A site of several models has `models` in place of `source`: what the page uses each for, and its recipe or source.
     `head` is a safetensors file beside the recipe: a linear layer (`weight`, `bias`) over the source's embeddings.
+    `questions` is a JSON file beside the recipe, by which `check` measures how well the page finds what it should.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=80)
@@ -144,6 +146,7 @@ class Recipe(_Table):
     labels: list[str] | None = None
     labels_file: str | None = None
     head: str | None = None
+    questions: str | None = None
     shapes: dict[str, list[Annotated[int, Field(ge=0)]]] = Field(default_factory=dict)
     thresholds: dict[Annotated[Dtype, _check_choice("dtype", DTYPES)], float] = Field(default_factory=dict)
     agreement: dict[Annotated[Dtype, _check_choice("dtype", DTYPES)], Annotated[float, Field(ge=0, le=1)]] = Field(
@@ -159,6 +162,12 @@ class Recipe(_Table):
     def _check_head(self) -> Recipe:
         if self.head is not None and self.task != "text-classification":
             raise ValueError(f"head is for the task 'text-classification', not {self.task!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_questions(self) -> Recipe:
+        if self.questions is not None and (self.task != "rag" or self.page.samples is None):
+            raise ValueError("questions is for the task 'rag' with page.samples, the documents that they are asked of")
         return self
 
     @model_validator(mode="after")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from webgpu_kit.report.html import format_bytes, format_ms
+from webgpu_kit.report.html import describe_relevance, format_bytes, format_ms
 
 if TYPE_CHECKING:
     from webgpu_kit.manifest import Manifest, VariantEntry
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         CheckReport,
         DoctorReport,
         PairEntry,
+        SearchEntry,
         WorldEntry,
     )
 
@@ -104,11 +105,45 @@ def print_check(report: CheckReport, folder: Path) -> None:
     for result in report.results:
         table.add_row(*_describe_result(result))
     _console.print(table)
+    _print_searches(report)
     colour = "green" if report.ok else "red"
     _console.print(f"\n[{colour}]{escape(report.verdict)}[/]\nReport: {escape(str(folder / 'report.html'))}")
 
 
-def _describe_result(result: PairEntry | WorldEntry) -> tuple[str, ...]:
+def _print_searches(report: CheckReport) -> None:
+    """How well the page finds what it should, beside the original model in PyTorch."""
+    if report.lacks_questions:
+        _console.print("\nHow well the search finds was not measured: the recipe names no `questions`.")
+    measured = [search for search in report.searches if search.retrieval]
+    if not measured:
+        return
+    columns = ("search", "ranked by", "recall@5", "PyTorch", "MRR", "PyTorch", "lost points", "questions", "passages")
+    table = _table(*columns)
+    for search in measured:
+        for row in _describe_search(search):
+            table.add_row(*row)
+    _console.print(table)
+    for line in describe_relevance(report):
+        _console.print(escape(line))
+
+
+def _describe_search(search: SearchEntry) -> Iterator[tuple[str, ...]]:
+    found = search.retrieval
+    for ranking in found.rankings if found else ():
+        yield (
+            escape(f"{search.model} {search.variant} on {search.backend}"),
+            ranking.by,
+            f"{ranking.page.recall_at_5:.3f}",
+            f"{ranking.original.recall_at_5:.3f}",
+            f"{ranking.page.mrr:.3f}",
+            f"{ranking.original.mrr:.3f}",
+            f"{100 * ranking.lost:.1f} of {100 * found.largest_loss:g}" if found else "",
+            f"{found.asked} of {found.questions}" if found else "",
+            str(found.passages) if found else "",
+        )
+
+
+def _describe_result(result: PairEntry | SearchEntry | WorldEntry) -> tuple[str, ...]:
     parity = result.parity
     value = (
         "-" if parity is None else "infinite" if parity.value is None else f"{parity.value:.2g} of {parity.threshold:g}"

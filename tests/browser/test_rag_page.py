@@ -28,10 +28,24 @@ EMBED = """async (options) => {
 }"""
 
 
-def write_recipe(folder: Path, models: str) -> Path:
+QUESTIONS = {
+    "questions": [
+        ["Where does the ship sail?", "story.md", "A ship sails"],
+        ["What does it dream of?", "story.md", "dreams of fish"],
+    ],
+    "off_topic": ["Who won the cup?"],
+    "held_out": {"questions": [["Is the sea wide?", "story.md", "The sea is wide"]], "off_topic": ["What is a loop?"]},
+}
+
+
+def write_recipe(folder: Path, models: str, questions: object = QUESTIONS) -> Path:
     (folder / "samples").mkdir()
     (folder / "samples" / "story.md").write_text(STORY, encoding="utf-8")
-    recipe = f'name = "tiny-rag"\ntitle = "Ask"\ntask = "rag"\n[models]\n{models}\n[page]\nsamples = "samples"\n'
+    (folder / "questions.json").write_text(json.dumps(questions), encoding="utf-8")
+    recipe = (
+        'name = "tiny-rag"\ntitle = "Ask"\ntask = "rag"\nquestions = "questions.json"\n'
+        f'[models]\n{models}\n[page]\nsamples = "samples"\n'
+    )
     (folder / "recipe.toml").write_text(recipe, encoding="utf-8")
     return folder / "recipe.toml"
 
@@ -80,7 +94,12 @@ def test_the_bundles_share_one_folder_of_chunks_and_each_has_its_manifest(site: 
         chunks = [chunk for file in bundle.manifest.assets for chunk in file.chunks]
         assert chunks and all(chunk.path.startswith("../chunks/") for chunk in chunks)
         assert all((bundle.path / chunk.path).is_file() for chunk in chunks)
-    assert sorted(path.name for path in (site / "model").iterdir()) == ["chunks", "encoder", "manifest.json", "speaker"]
+    assert whole.questions and whole.questions.count == 5
+    names = {path.name for path in (site / "model").iterdir()}
+    assert names - {f"{whole.questions.path}.gz"} == {
+        *("chunks", "encoder", "manifest.json", "speaker"),
+        whole.questions.path,
+    }
 
 
 def test_check_proves_every_bundle_through_the_page(site: Path) -> None:
@@ -88,6 +107,21 @@ def test_check_proves_every_bundle_through_the_page(site: Path) -> None:
     report = check_site(site, backends=("wasm",), variants=best, worlds=False)
     assert {(pair.model, pair.verdict) for pair in report.pairs} == {("encoder", "passed"), ("speaker", "passed")}
     assert all(f"model={pair.model}&" in pair.page.url for pair in report.pairs if pair.page)
+
+
+def test_check_measures_what_the_search_finds(site: Path) -> None:
+    report = check_site(site, backends=("wasm",), variants=("fp32",), worlds=False)
+    (search,) = report.searches
+    assert search.verdict == "passed", search.reason
+    found = search.retrieval
+    assert found and (found.passages, found.asked, found.questions) == (2, 5, 5)
+    assert [ranking.by for ranking in found.rankings] == ["meaning", "meaning and words"]
+    for ranking in found.rankings:
+        assert ranking.page == ranking.original and ranking.lost == 0
+        assert ranking.page.recall_at_5 == 1 and 0.5 <= ranking.page.mrr <= 1
+    halves = [(each.half, each.with_answer, each.off_topic) for each in found.relevance]
+    assert halves == [("tuning", 2, 1), ("held-out", 1, 1)]
+    assert search.page and search.page.screenshot_png and "model=" not in search.page.url
 
 
 def test_models_that_do_not_fit_the_task_are_refused(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ Reads only the site folder. Which pairs there are and what their verdicts mean i
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -18,12 +18,14 @@ from webgpu_kit.browser import BrowserChoice, OpenBrowser, find_browser, open_br
 from webgpu_kit.browser.page import open_context
 from webgpu_kit.browser.patience import Patience, Stopwatch
 from webgpu_kit.check.drive import Drive, find_drive
-from webgpu_kit.check.proof import Demand, prove_page
+from webgpu_kit.check.proof import Demand, Outcome, SearchOutcome, prove_page, prove_search
 from webgpu_kit.doctor.machine import describe_machine, read_own_version
 from webgpu_kit.errors import CheckError
 from webgpu_kit.golden_file import RecordedGolden, read_golden
-from webgpu_kit.manifest import Backend, Manifest, VariantEntry
-from webgpu_kit.report import Adapter, BrowserEntry, CheckReport, PairEntry, SiteEntry, WorldEntry
+from webgpu_kit.manifest import Backend, Manifest, SiteManifest, VariantEntry
+from webgpu_kit.questions import RecordedQuestions, read_recorded
+from webgpu_kit.recipe import EMBED_ROLE
+from webgpu_kit.report import Adapter, BrowserEntry, CheckReport, PairEntry, SearchEntry, SiteEntry, WorldEntry
 from webgpu_kit.serve import serve_in_background
 from webgpu_kit.site_file import ask_for, read_site
 
@@ -40,6 +42,7 @@ class _Job:
     """Which bundle is checked, and how.
 
     `ask` is what the page's address says to load that one alone; `drive` is what a visitor does on the site's page.
+    `questions` are those that the whole page is asked, which searches with this bundle.
     """
 
     model: str
@@ -50,6 +53,7 @@ class _Job:
     patience: Patience
     progress: Progress
     drive: Drive
+    questions: RecordedQuestions | None = None
     origin: str = ""
     bare_origin: str = ""
 
@@ -74,6 +78,7 @@ def check_site(
     """
     started, clock = datetime.now(timezone.utc), Stopwatch()
     site = read_site(site)
+    questions, searching = read_recorded(site), name_searching_bundle(site)
     jobs = [
         _Job(
             name_bundle(site, bundle),
@@ -84,13 +89,14 @@ def check_site(
             patience,
             progress,
             find_drive(site.manifest.task),
+            questions if bundle.manifest.name == searching else None,
         )
         for bundle, golden, pairs in choose_bundles(site, backends, variants)
     ]
     choice = find_browser(browser)
 
     async def work(jobs: list[_Job]) -> CheckReport:
-        described, entries, seen = await _check_all(choice, jobs, headed, worlds)
+        described, entries, searches, seen = await _check_all(choice, jobs, headed, worlds)
         return CheckReport(
             started=started.isoformat(timespec="seconds"),
             duration_s=round(clock.seconds(), 1),
@@ -100,6 +106,7 @@ def check_site(
             site=describe_site(site, [job.golden for job in jobs]),
             browser=described,
             pairs=entries,
+            searches=searches,
             worlds=seen,
         )
 
@@ -112,6 +119,12 @@ def check_site(
 def name_bundle(site: Site, bundle: Bundle) -> str:
     """What a report calls one of several bundles; empty where there is only one."""
     return bundle.manifest.name if len(site.bundles) > 1 else ""
+
+
+def name_searching_bundle(site: Site) -> str:
+    """The bundle that the page of several searches with; empty where there is none."""
+    entries = site.manifest.bundles if isinstance(site.manifest, SiteManifest) else []
+    return next((entry.name for entry in entries if entry.role == EMBED_ROLE), "")
 
 
 def choose_bundles(
@@ -185,7 +198,7 @@ def describe_site(site: Site, goldens: Sequence[RecordedGolden]) -> SiteEntry:
 
 async def _check_all(
     choice: BrowserChoice, jobs: list[_Job], headed: bool, with_worlds: bool
-) -> tuple[BrowserEntry, list[PairEntry], list[WorldEntry]]:
+) -> tuple[BrowserEntry, list[PairEntry], list[SearchEntry], list[WorldEntry]]:
     progress = jobs[0].progress
     progress(f"starting {choice.title}")
     worlds = []
@@ -193,12 +206,18 @@ async def _check_all(
         progress(f"WebGPU adapter: {opened.adapter.title if opened.adapter else 'none'}")
         described = opened.describe()
         pairs = [await _check_pair(opened, job, variant, backend) for job in jobs for variant, backend in job.pairs]
+        searches = [
+            await _check_search(opened, job, job.questions, variant, backend)
+            for job in jobs
+            if job.questions
+            for variant, backend in job.pairs
+        ]
         portable = [job for job in jobs if with_worlds and any(backend == "wasm" for _, backend in job.pairs)]
         worlds += [await _check_not_isolated(opened, job) for job in portable]
     if portable:
         async with open_browser(choice, webgpu="none", headed=headed) as opened:
             worlds[:0] = [await _check_no_webgpu(opened, job) for job in portable]
-    return described, pairs, worlds
+    return described, pairs, searches, worlds
 
 
 async def _check_pair(opened: OpenBrowser, job: _Job, variant: VariantEntry, backend: Backend) -> PairEntry:
@@ -220,6 +239,26 @@ async def _check_pair(opened: OpenBrowser, job: _Job, variant: VariantEntry, bac
         opened.browser, job, job.origin, demand, _name_screenshot(*filter(None, [job.model]), variant.name, backend)
     )
     return pair.model_copy(update=found)
+
+
+async def _check_search(
+    opened: OpenBrowser, job: _Job, questions: RecordedQuestions, variant: VariantEntry, backend: Backend
+) -> SearchEntry:
+    entry = SearchEntry(model=job.model, variant=variant.name, backend=backend, verdict="not-verified")
+    entry.samples_total = len(questions.questions)
+    entry.reason = explain_unfit(variant, opened.adapter) if backend == "webgpu" else ""
+    if entry.reason:
+        job.progress(f"{entry.title}: not verified: {entry.reason}")
+        return entry
+    job.progress(f"{entry.title}: checking")
+    path = _make_path(f"backend={backend}", f"variant={variant.name}")
+    demand = Demand(path, backend, len(questions.questions), variant=variant.name)
+
+    async def prove(context: async_api.BrowserContext) -> SearchOutcome:
+        return await prove_search(context, job.origin, demand, questions, job.patience)
+
+    screenshot = _name_screenshot("search", job.model, variant.name, backend)
+    return entry.model_copy(update=await _prove_in_context(opened.browser, job, job.origin, demand, screenshot, prove))
 
 
 async def _check_no_webgpu(opened: OpenBrowser, job: _Job) -> WorldEntry:
@@ -263,10 +302,25 @@ def _make_path(*asked: str) -> str:
 async def _prove(
     browser: async_api.Browser, job: _Job, origin: str, demand: Demand, screenshot: str
 ) -> dict[str, object]:
+
+    async def prove(context: async_api.BrowserContext) -> Outcome:
+        return await prove_page(context, origin, demand, job.manifest, job.golden, job.patience, job.drive)
+
+    return await _prove_in_context(browser, job, origin, demand, screenshot, prove)
+
+
+async def _prove_in_context(
+    browser: async_api.Browser,
+    job: _Job,
+    origin: str,
+    demand: Demand,
+    screenshot: str,
+    prove: Callable[[async_api.BrowserContext], Awaitable[Outcome | SearchOutcome]],
+) -> dict[str, object]:
     """The fields of a result, from one page in a fresh context."""
     clock = Stopwatch()
     async with open_context(browser, origin) as context:
-        outcome = await prove_page(context, origin, demand, job.manifest, job.golden, job.patience, job.drive)
+        outcome = await prove(context)
     if outcome.page.screenshot_png:
         outcome.page.screenshot = screenshot
     if outcome.page.phone_screenshot_png:

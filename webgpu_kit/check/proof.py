@@ -11,11 +11,14 @@ from webgpu_kit.browser.page import PHONE_SIZE, SampleRun, Visit, open_visit
 from webgpu_kit.browser.patience import Patience, Stopwatch
 from webgpu_kit.check.agreement import SaidAnswer, ask_page, compare_answer, count_top_1, explain_answer
 from webgpu_kit.check.drive import Drive
+from webgpu_kit.check.ranking import Answered, compare_answers, explain_loss
+from webgpu_kit.check.retrieval import ask_questions, index_samples, show_search
 from webgpu_kit.errors import CheckError
 from webgpu_kit.golden_file import RecordedGolden
 from webgpu_kit.manifest import Backend, Manifest
 from webgpu_kit.parity import measure_parity
-from webgpu_kit.report import AgreementEntry, GpuWork, PageEntry, ParityEntry, TurnEntry, Verdict
+from webgpu_kit.questions import RecordedQuestions
+from webgpu_kit.report import AgreementEntry, GpuWork, PageEntry, ParityEntry, RetrievalEntry, TurnEntry, Verdict
 
 if TYPE_CHECKING:
     from playwright import async_api
@@ -58,6 +61,17 @@ class Outcome:
     page: PageEntry
 
 
+@dataclass(frozen=True)
+class SearchOutcome:
+    """What came of a page's search."""
+
+    verdict: Verdict
+    reason: str
+    samples_run: int
+    retrieval: RetrievalEntry | None
+    page: PageEntry
+
+
 @dataclass
 class _Findings:
     """What one page gave, as far as it came before something failed."""
@@ -84,10 +98,7 @@ async def prove_page(
             await _work_through(visit, demand, golden, drive, found)
         except CheckError as error:
             found.faults.append(error.message)
-        page = await visit.describe_fault()
-        page.screenshot_png = await visit.take_screenshot()
-        if page.screenshot_png:  # a page that cannot be drawn is not waited for twice
-            page.phone_screenshot_png = await visit.take_screenshot(PHONE_SIZE)
+        page = await _describe(visit)
     faults, runs, page.chat = found.faults, found.runs, found.chat
     if runs:
         page.gpu = sum_gpu_work([run.gpu for run in runs])
@@ -104,11 +115,47 @@ async def prove_page(
     return Outcome("failed" if faults else "passed", "; ".join(faults), len(runs), parity, agreement, page)
 
 
-async def _work_through(visit: Visit, demand: Demand, golden: RecordedGolden, drive: Drive, found: _Findings) -> None:
-    """Load the page, run the golden on it, and do what its visitor would; what came of it goes into `found`."""
+async def prove_search(
+    context: async_api.BrowserContext, origin: str, demand: Demand, questions: RecordedQuestions, patience: Patience
+) -> SearchOutcome:
+    """Let the page index its sample documents, ask it the recorded questions, and judge what it found."""
+    faults, answers, gpu = list[str](), list[Answered](), None
+    async with open_visit(context, origin, demand.path, patience) as visit:
+        try:
+            await _load(visit)
+            await index_samples(visit, len({document for document, _ in questions.passages}))
+            answers, gpu = await ask_questions(visit, questions)
+            await show_search(visit, questions.questions[0].text)
+        except CheckError as error:
+            faults.append(error.message)
+        page = await _describe(visit)
+    page.gpu = gpu
+    retrieval = compare_answers(questions, answers) if answers else None
+    if retrieval:
+        faults += explain_loss(retrieval)
+        faults += explain_contradictions(page, demand)
+    faults += explain_problems(page)
+    return SearchOutcome("failed" if faults else "passed", "; ".join(faults), len(answers), retrieval, page)
+
+
+async def _load(visit: Visit) -> None:
     state = await visit.load()
     if state.status == "failed":
         raise CheckError(f"the page says that it failed: {state.reason or 'without a reason'}")
+
+
+async def _describe(visit: Visit) -> PageEntry:
+    """What is known of the page by now, with its pictures."""
+    page = await visit.describe_fault()
+    page.screenshot_png = await visit.take_screenshot()
+    if page.screenshot_png:  # a page that cannot be drawn is not waited for twice
+        page.phone_screenshot_png = await visit.take_screenshot(PHONE_SIZE)
+    return page
+
+
+async def _work_through(visit: Visit, demand: Demand, golden: RecordedGolden, drive: Drive, found: _Findings) -> None:
+    """Load the page, run the golden on it, and do what its visitor would; what came of it goes into `found`."""
+    await _load(visit)
     await _run_golden(visit, golden, demand.limit, found.runs)
     for answer in golden.answers if demand.is_whole else ():
         found.answers.append(await ask_page(visit, answer, demand.backend))

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from webgpu_kit.manifest import Backend, Tools
+from webgpu_kit.report.search import RetrievalEntry
 from webgpu_kit.report.text import Action, AgreementEntry, GreedyEntry, PartingEntry, TurnEntry
 
 REPORT_VERSION = 1
@@ -35,6 +36,8 @@ __all__ = [
     "PartingEntry",
     "Problem",
     "ProblemKind",
+    "RetrievalEntry",
+    "SearchEntry",
     "SiteEntry",
     "TurnEntry",
     "Verdict",
@@ -183,6 +186,19 @@ class PairEntry(_Result):
         return f"{self.model}: " * bool(self.model) + f"{self.variant} on {self.backend}"
 
 
+class SearchEntry(_Result):
+    """The search of a page, with one variant on one backend; `samples` are questions."""
+
+    variant: str
+    backend: Backend
+    retrieval: RetrievalEntry | None = None
+
+    @property
+    def title(self) -> str:
+        """One line for people."""
+        return f"search: {self.model} {self.variant} on {self.backend}"
+
+
 class WorldEntry(_Result):
     """The site as some visitors meet it: without a WebGPU adapter, or without cross-origin isolation."""
 
@@ -203,14 +219,20 @@ class CheckReport(_Part):
     site: SiteEntry
     browser: BrowserEntry
     pairs: list[PairEntry]
+    searches: list[SearchEntry] = Field(default_factory=list)
     worlds: list[WorldEntry]
 
     model_config = ConfigDict(extra="ignore", serialize_by_alias=True, populate_by_name=True)
 
     @property
-    def results(self) -> list[PairEntry | WorldEntry]:
-        """Pairs, then worlds."""
-        return [*self.pairs, *self.worlds]
+    def results(self) -> list[PairEntry | SearchEntry | WorldEntry]:
+        """Pairs, then searches, then worlds."""
+        return [*self.pairs, *self.searches, *self.worlds]
+
+    @property
+    def lacks_questions(self) -> bool:
+        """Whether the site searches, and nothing came with it to measure that by."""
+        return self.site.task == "rag" and not self.searches
 
     @property
     def pages(self) -> list[PageEntry]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from webgpu_kit.report import CheckReport, PairEntry, ParityEntry, Verdict, WorldEntry
+    from webgpu_kit.report import CheckReport, PairEntry, ParityEntry, SearchEntry, Verdict, WorldEntry
 
 TEMPLATE_NAME = "report.html.jinja"
 # A parity bar shows orders of magnitude: its threshold stands at this share of its length.
@@ -45,6 +45,7 @@ def render_html(report: CheckReport) -> str:
         words=WORDS,
         threshold_share=THRESHOLD_SHARE,
         agreements=describe_agreement(report),
+        relevances=describe_relevance(report),
         chats=[result for result in report.pairs if result.page and result.page.chat],
         shots=[shot for result in report.results for shot in list_shots(result)],
     )
@@ -60,7 +61,7 @@ class Shot:
     is_phone: bool
 
 
-def list_shots(result: PairEntry | WorldEntry) -> list[Shot]:
+def list_shots(result: PairEntry | SearchEntry | WorldEntry) -> list[Shot]:
     """The pictures of a result's page: as a desktop shows it, then as a phone does."""
     page = result.page
     if page is None:
@@ -86,6 +87,21 @@ def describe_agreement(report: CheckReport) -> list[str]:
             lines.append(f"{start} the original's first {greedy.agreed} tokens, up to two that are equally likely.")
         else:
             lines.append(f"{start} only the original's first {greedy.agreed} tokens of {greedy.recorded}.")
+    return lines
+
+
+def describe_relevance(report: CheckReport) -> list[str]:
+    """How the pages' threshold of relevance did, in a sentence for each search."""
+    lines = []
+    for search in report.searches:
+        entries = search.retrieval.relevance if search.retrieval else []
+        parts = [
+            f"{entry.answered} of {entry.with_answer} answered and {entry.refused} of {entry.off_topic} off topic "
+            f"refused ({entry.half})"
+            for entry in entries
+        ]
+        if parts:
+            lines.append(f"{search.title}: {', '.join(parts)}.")
     return lines
 
 

@@ -75,13 +75,14 @@ def _load_head(source: Source, recipe: Recipe) -> TorchModel:
 
 
 def _read_head(recipe: Recipe, dimensions: int) -> tuple[torch.Tensor, torch.Tensor]:
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     path = recipe.folder / str(recipe.head)
     try:
         tensors = load_file(path)
         weight, bias = tensors["weight"], tensors["bias"]
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
+    except (OSError, KeyError, SafetensorError) as error:
         raise RecipeError(
             f"{path}: the head cannot be read: {type(error).__name__} {first_line(error)}",
             fix="give a safetensors file with the tensors weight (labels, dimensions) and bias (labels,)",

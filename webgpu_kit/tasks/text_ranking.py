@@ -8,11 +8,21 @@ from typing import Any
 from webgpu_kit.artifacts import Source, Tensors
 from webgpu_kit.errors import ExportError
 from webgpu_kit.recipe import Recipe
-from webgpu_kit.tasks.encoder import choose_examples, encode_texts, load_encoder, read_json, refuse_onnx, wrap_encoder
+from webgpu_kit.tasks.encoder import (
+    SAMPLE_TEXTS,
+    choose_examples,
+    encode_texts,
+    load_encoder,
+    read_json,
+    refuse_onnx,
+    wrap_encoder,
+)
 from webgpu_kit.tasks.task import Original, Task, TorchModel
 
 ACTIVATIONS = ("Sigmoid", "Identity")
+# The first is the page's self-test, and long for the reason that SAMPLE_TEXTS gives.
 QUESTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Who lights the lamp in the evening?", (SAMPLE_TEXTS[0][0], "The lamps of the city are lit by a clock.")),
     ("Why is the sky blue?", ("Air scatters short waves of light the most.", "The sea is salty.")),
     (
         "How do plants make sugar?",

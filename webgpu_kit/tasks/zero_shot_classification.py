@@ -13,11 +13,20 @@ import numpy as np
 from webgpu_kit.artifacts import Run, Sample, Source, Tensors
 from webgpu_kit.errors import ExportError
 from webgpu_kit.recipe import Recipe
-from webgpu_kit.tasks.encoder import choose_examples, encode_texts, load_encoder, refuse_onnx, wrap_encoder
+from webgpu_kit.tasks.encoder import (
+    SAMPLE_TEXTS,
+    choose_examples,
+    encode_texts,
+    load_encoder,
+    refuse_onnx,
+    wrap_encoder,
+)
 from webgpu_kit.tasks.task import Original, Task, TorchModel
 
 TEMPLATE = "This example is {}."
+# The first is the page's self-test, and long for the reason that SAMPLE_TEXTS gives.
 QUESTIONS: tuple[dict[str, Any], ...] = (
+    {"text": SAMPLE_TEXTS[0][0], "candidate_labels": ["the sea", "the city", "a recipe"]},
     {"text": "The team won the final in extra time.", "candidate_labels": ["sport", "politics", "cooking"]},
     {"text": "Stir the onions until they are golden.", "candidate_labels": ["cooking", "travel"], "multi_label": True},
     {"text": "Où est la bibliothèque ?", "candidate_labels": ["a question", "a statement"]},
