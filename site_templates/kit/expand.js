@@ -23,9 +23,8 @@ const arrayTypes = { float32: Float32Array, float16: Uint16Array, uint8: Uint8Ar
  */
 export function expandTensor(weights, expansion, target) {
   const output = openOutput(expansion, target);
-  if (expansion.kind === "levels") expandLevels(weights, expansion, output);
-  else if (expansion.kind === "blocks" && expansion.row_scales) expandBlocks(weights, expansion, output, true);
-  else if (output instanceof Uint8Array) throw explainDtype(expansion);
+  if (expansion.kind === "blocks" && expansion.row_scales) expandBlocks(weights, expansion, output, true);
+  else if (output instanceof Uint8Array || expansion.kind === "levels") expandLevels(weights, expansion, output);
   else if (expansion.kind === "blocks") expandBlocks(weights, expansion, output);
   else expandFloats(weights, expansion, output);
 }
@@ -121,20 +120,14 @@ function chooseDecoder({ bits, codebook }) {
  */
 function readRounding(weights, expansion) {
   const { name, dtype, rows, columns, row_scales: scales, row_zero_points: zeros, column_factors: factors } = expansion;
-  if (dtype !== "uint8" || !scales || !zeros || !factors) throw explainDtype(expansion);
+  if (dtype !== "uint8" || !scales || !zeros || !factors) {
+    throw new KitError("bad-manifest", `The expansion of ${name} to integers as ${dtype} lacks a part.`);
+  }
   const steps = readSpan(weights, scales, rows, Float32Array, name);
   const zeroPoints = readSpan(weights, zeros, rows, Uint8Array, name);
   const columnFactors = readSpan(weights, factors, columns, Float32Array, name);
   return (tile, to, row, firstColumn, count) =>
     roundValues(columnFactors.subarray(firstColumn, firstColumn + count), steps[row], zeroPoints[row], tile, to);
-}
-
-/**
- * @param {Expansion} expansion
- * @returns {KitError}
- */
-function explainDtype({ name, kind, dtype }) {
-  return new KitError("bad-manifest", `The expansion of ${name} from ${kind} to ${dtype} lacks what that needs.`);
 }
 
 /**
