@@ -12,8 +12,13 @@ import pytest
 from onnx import numpy_helper
 
 from webgpu_kit.artifacts import Array
+from webgpu_kit.export import export_graph
+from webgpu_kit.graph import prepare_graph
 from webgpu_kit.packing import pack_blocks, round_to_steps
+from webgpu_kit.quantize import quantize_graph
 from webgpu_kit.quantize.integer_products import use_integer_products
+from webgpu_kit.recipe import Recipe
+from webgpu_kit.source import fetch_source
 
 WIDTH, WIDE = 64, 128
 SHAPES = {"q": (WIDTH, WIDTH), "k": (WIDTH, WIDTH), "up": (WIDTH, WIDE), "down": (WIDE, WIDTH)}
@@ -27,7 +32,7 @@ BLOCK = f"""(float[batch, sequence, {WIDTH}] x, float[{WIDTH}] g, float[{WIDTH}]
 
 @pytest.fixture
 def block(tmp_path: Path, write_onnx: Callable[..., Path]) -> onnx.ModelProto:
-    """What an encoder's layer multiplies, where a normalization makes one column thirty times as large as the others."""
+    """What an encoder's layer multiplies, where a normalization makes one column thirty times as large as others."""
     model = onnx.load(write_onnx(BLOCK))
     generator = np.random.default_rng(3)
     values = {name: generator.standard_normal(shape) / np.sqrt(shape[0]) for name, shape in SHAPES.items()}
@@ -108,3 +113,18 @@ def test_a_weight_with_another_use_stays_float32(block: onnx.ModelProto, x: Arra
     operators = [node.op_type for node in changed.graph.node]
     assert operators.count("MatMul") == 1 and operators.count("MatMulIntegerToFloat") == 3
     assert np.isfinite(run(changed, x)).all()
+
+
+def test_where_integers_are_not_good_enough_wasm_keeps_float32(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from tiny_sentence_model import write_sentence_model
+
+    recipe = Recipe(name="tiny", source=str(write_sentence_model(tmp_path / "tiny")), task="feature-extraction")
+    source = fetch_source(recipe.source, base=tmp_path, progress=lambda line: None)
+    graph = prepare_graph(export_graph(source, recipe, lambda line: None), "feature-extraction", lambda line: None)
+    good = quantize_graph(graph, "q8", "feature-extraction")
+    strict = quantize_graph(graph, "q8", "feature-extraction", 1.1 * good.parity.value)
+    assert good.parity.method.endswith("; 8-bit integer products on wasm") and good.graphs["wasm"].steps
+    assert "; float32 products on wasm (integers: " in strict.parity.method and not strict.graphs["wasm"].steps
+    assert strict.parity.value < good.parity.value
+    assert set(good.packed) == set(strict.packed)
