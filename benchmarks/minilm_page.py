@@ -46,7 +46,7 @@ def measure() -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         site, peer = Path(folder) / "site", Path(folder) / "peer"
         webgpu_kit.build("minilm", out=site)
-        _lay_out_peer(peer)
+        lay_out_peer(peer)
         with (
             serve_in_background(site) as our_origin,
             serve_in_background(peer) as their_origin,
@@ -97,7 +97,7 @@ def _dot(first: list[float], second: list[float]) -> float:
     return sum(a * b for a, b in zip(first, second, strict=True))
 
 
-def _lay_out_peer(folder: Path) -> None:
+def lay_out_peer(folder: Path) -> None:
     """A folder as Transformers.js wants it: its own files, and the model as its users publish it (fp32 and int8)."""
     lay_out_transformersjs(folder, "transformersjs.html")
     _export_peer_model(folder / "models" / "minilm")

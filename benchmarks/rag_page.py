@@ -1,26 +1,41 @@
-"""Search in files: retrieval quality per variant, the threshold of relevance, and the speed of embedding and search."""
+"""Search in files: the quality of retrieval per variant, and how fast passages are embedded, searched and reopened.
+
+Embedding is timed beside Transformers.js, the same passages in the same browser, in turns.
+"""
 
 from __future__ import annotations
 
 import json
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import webgpu_kit
+from benchmarks.minilm_page import lay_out_peer
+from benchmarks.peer_pages import open_cold
 from webgpu_kit.browser import find_browser, launch
 from webgpu_kit.serve import serve_in_background
 from webgpu_kit.vendor import models_folder
 
 VARIANTS = ("q8", "fp32")
+PASSAGES, WORDS, BATCH, ROUNDS = 256, 75, 8, 2
+THREADS = 2
 LIMITS = {
     "recall_at_5_lost_points": ("<=", 1.0),
+    "mrr_lost_points": ("<=", 1.0),
+    "ours_over_theirs_fastest": (">=", 1.3),
+    "webgpu_dispatches_over_theirs": ("<=", 0.5),
     "search_100000_ms": ("<=", 50.0),
     "search_5000_ms": ("<=", 10.0),
     "reopen_5000_ms": ("<=", 500.0),
 }
-IS_READY = """["ready", "done"].includes(document.documentElement.dataset.kitStatus) && window.kit !== undefined"""
+OURS = {f"ours_{variant}": f"?backend=wasm&variant={variant}" for variant in VARIANTS}
+# Theirs as their users call it, one passage at a time, and in batches of passages of about the same length.
+THEIRS = {
+    "theirs_int8": (f"?dtype=q8&threads={THREADS}", 1),
+    "theirs_int8_batches": (f"?dtype=q8&threads={THREADS}", BATCH),
+    "theirs_fp32": (f"?dtype=fp32&threads={THREADS}", 1),
+}
 # Passages of the sample documents, the questions' ranks among them, and the best cosine of every question.
 ASK = """async ({ documents, questions, offTopic }) => {
   const [{ splitText }, { Collection }] = await Promise.all(["split", "collection"].map((name) =>
@@ -45,8 +60,25 @@ ASK = """async ({ documents, questions, offTopic }) => {
   for (const query of offTopic) others.push(Math.max(...(await look(query)).map(({ score }) => score)));
   return { ranks, scores, others, passages: collection.passageCount };
 }"""
-EMBED = """async (texts) => { const start = performance.now(); await kit.embed({ inputs: texts, cut: true });
+EMBED_OURS = """async ({ texts }) => { const start = performance.now(); await kit.embed({ inputs: texts, cut: true });
   return texts.length / (performance.now() - start) * 1000; }"""
+EMBED_THEIRS = """async ({ texts, batch }) => {
+  texts = [...texts].sort((a, b) => a.length - b.length);
+  const start = performance.now();
+  for (let at = 0; at < texts.length; at += batch) await embed(batch > 1 ? texts.slice(at, at + batch) : texts[at]);
+  return texts.length / (performance.now() - start) * 1000; }"""
+DISPATCHES_OURS = """async (texts) => {
+  await kit.embed({ inputs: texts, cut: true });
+  const before = (await kit.stats()).dispatches;
+  await kit.embed({ inputs: texts, cut: true });
+  return (await kit.stats()).dispatches - before; }"""
+COUNT = """globalThis.dispatches = 0;
+for (const name of ["dispatchWorkgroups", "dispatchWorkgroupsIndirect"]) {
+  const own = GPUComputePassEncoder.prototype[name];
+  GPUComputePassEncoder.prototype[name] = function (...given) { dispatches++; return own.apply(this, given); };
+}"""
+DISPATCHES_THEIRS = """async (texts) => {
+  await embed(texts); const before = dispatches; await embed(texts); return dispatches - before; }"""
 SEARCH = """async () => {
   const { VectorTable, pickBest } = await import(new URL("kit/search/vectors.js", document.baseURI).href);
   const table = new VectorTable(384);
@@ -87,26 +119,66 @@ REOPEN = """async (text) => {
 
 
 def measure() -> dict[str, float]:
-    """Recall at 5 and mean reciprocal rank (0 to 1), cosines, passages a second and milliseconds."""
+    """Recall at 5 and mean reciprocal rank (0 to 1), cosines, passages a second, milliseconds, dispatches a batch."""
     folder = models_folder() / "rag"
     asked = json.loads((folder / "questions.json").read_text(encoding="utf-8"))
     documents = {path.name: path.read_text(encoding="utf-8") for path in sorted((folder / "samples").iterdir())}
     given = {"documents": documents, "questions": asked["questions"], "offTopic": asked["off_topic"]}
-    texts = [" ".join(text.split()[start : start + 75]) for text in documents.values() for start in range(0, 300, 5)]
-    figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        site = Path(scratch) / "site"
+        site, peer = Path(scratch) / "site", Path(scratch) / "peer"
         webgpu_kit.build("minilm", out=site, dtypes=list(VARIANTS))
-        with serve_in_background(site) as origin, launch(find_browser(None), webgpu="none") as browser:
-            for variant in VARIANTS:
-                page = _open(browser, f"{origin}/?backend=wasm&variant={variant}")
-                figures |= _judge(page.evaluate(ASK, given), variant)
-                figures[f"passages_per_second_{variant}"] = max(page.evaluate(EMBED, texts[:64]) for _ in range(3))
-            figures["search_100000_ms"] = page.evaluate(SEARCH)
-            kept = page.evaluate(REOPEN, documents["tea.md"][:1000])
-    figures |= {"reopen_5000_ms": kept["reopen"], "search_5000_ms": kept["search"]}
-    figures["recall_at_5_lost_points"] = 100 * (figures["recall_at_5_fp32"] - figures["recall_at_5_q8"])
-    return figures
+        lay_out_peer(peer)
+        with serve_in_background(site) as ours, serve_in_background(peer) as theirs:
+            figures = _measure_wasm(ours, theirs, given, _cut_passages(documents))
+            figures |= _count_dispatches(ours, theirs, _cut_passages(documents)[:2])
+    return figures | _ratios(figures)
+
+
+def _cut_passages(documents: dict[str, str]) -> list[str]:
+    """PASSAGES texts of about 100 tokens; no two are as long as each other for certain."""
+    words = [word for text in documents.values() for word in text.split()]
+    step = (len(words) - 2 * WORDS) // PASSAGES
+    return [" ".join(words[step * at : step * at + WORDS - 8 + at * 7 % 16]) for at in range(PASSAGES)]
+
+
+def _measure_wasm(ours: str, theirs: str, given: dict[str, Any], texts: list[str]) -> dict[str, float]:
+    figures: dict[str, float] = {}
+    with launch(find_browser(None), webgpu="none") as browser:
+        pages = {name: open_cold(browser.new_context(), f"{ours}/{query}")[0] for name, query in OURS.items()}
+        for name, (query, _) in THEIRS.items():
+            pages[name] = open_cold(browser.new_context(), f"{theirs}/{query}")[0]
+        rates: dict[str, list[float]] = {name: [] for name in pages}
+        for name in [*pages] * (ROUNDS + 1):
+            script = EMBED_OURS if name in OURS else EMBED_THEIRS
+            batch = THEIRS[name][1] if name in THEIRS else 0
+            first = not rates[name]
+            rates[name].append(pages[name].evaluate(script, {"texts": texts[:16] if first else texts, "batch": batch}))
+        figures |= {f"{name}_passages_per_second": max(values[1:]) for name, values in rates.items()}
+        for variant in VARIANTS:
+            figures |= _judge(pages[f"ours_{variant}"].evaluate(ASK, given), variant)
+        figures["search_100000_ms"] = pages["ours_q8"].evaluate(SEARCH)
+        kept = pages["ours_q8"].evaluate(REOPEN, given["documents"]["tea.md"][:1000])
+    return figures | {"reopen_5000_ms": kept["reopen"], "search_5000_ms": kept["search"]}
+
+
+def _count_dispatches(ours: str, theirs: str, texts: list[str]) -> dict[str, float]:
+    """WebGPU's dispatches for one batch, which are the same on a software adapter as on any other."""
+    with launch(find_browser(None), webgpu="software") as browser:
+        page = open_cold(browser.new_context(), f"{ours}/?backend=webgpu&variant=q8")[0]
+        own = page.evaluate(DISPATCHES_OURS, texts)
+        page.close()
+        page = open_cold(browser.new_context(), f"{theirs}/?dtype=fp32&device=webgpu", COUNT)[0]
+        return {"ours_webgpu_dispatches": own, "theirs_webgpu_dispatches": page.evaluate(DISPATCHES_THEIRS, texts)}
+
+
+def _ratios(figures: dict[str, float]) -> dict[str, float]:
+    fastest = max(figures[f"{name}_passages_per_second"] for name in THEIRS)
+    return {
+        "ours_over_theirs_fastest": figures["ours_q8_passages_per_second"] / fastest,
+        "webgpu_dispatches_over_theirs": figures["ours_webgpu_dispatches"] / figures["theirs_webgpu_dispatches"],
+        "recall_at_5_lost_points": 100 * (figures["recall_at_5_fp32"] - figures["recall_at_5_q8"]),
+        "mrr_lost_points": 100 * (figures["mrr_fp32"] - figures["mrr_q8"]),
+    }
 
 
 def _judge(found: dict[str, Any], variant: str) -> dict[str, float]:
@@ -118,14 +190,3 @@ def _judge(found: dict[str, Any], variant: str) -> dict[str, float]:
         f"lowest_cosine_of_a_question_{variant}": min(found["scores"]),
         f"highest_cosine_off_topic_{variant}": max(found["others"]),
     }
-
-
-def _open(browser: Any, url: str) -> Any:
-    page = browser.new_context().new_page()
-    page.goto(url)
-    deadline = time.monotonic() + 120
-    while not page.evaluate(IS_READY):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{url} was not ready within 120 s")
-        time.sleep(0.2)
-    return page

@@ -10,13 +10,13 @@ import pytest
 
 import webgpu_kit as wk
 from webgpu_kit import bench
-from webgpu_kit.artifacts import Bundle
+from webgpu_kit.artifacts import Bundle, IntegerSteps
 from webgpu_kit.bench import bench_site, native
 from webgpu_kit.bench.native import expand_weights, open_session, read_sample, time_native
 from webgpu_kit.errors import BundleError, CheckError
 from webgpu_kit.golden_file import RecordedSample, read_golden
 from webgpu_kit.manifest import Expansion, Span, read_manifest
-from webgpu_kit.packing import expand_tensor, pack_blocks, pack_float16
+from webgpu_kit.packing import expand_tensor, pack_blocks, pack_float16, round_to_steps
 from webgpu_kit.parity import measure_parity
 from webgpu_kit.report import BenchReport
 
@@ -117,6 +117,22 @@ def test_expands_as_packing_does(bits: int, transpose: bool) -> None:
     expanded = expand_weights(bytes(content), [step], 128 + expected.nbytes)
     assert expanded[:128] == b"\0" * 128
     assert expanded[128:] == expected.tobytes()
+    if bits == 16:
+        return
+    steps = IntegerSteps(
+        factors=np.linspace(0.5, 2, packed.columns, dtype=np.float32),
+        scales=np.linspace(0.02, 0.04, packed.rows, dtype=np.float32),
+        zero_points=np.arange(packed.rows, dtype=np.uint8) + 90,
+    )
+    spans = {
+        "row_scales": store(steps.scales),
+        "row_zero_points": store(steps.zero_points),
+        "column_factors": store(steps.factors),
+    }
+    step = step.model_copy(update={"dtype": "uint8", "offset": 0, **spans})
+    integers = round_to_steps(packed, steps)
+    assert expand_weights(bytes(content), [step], integers.nbytes) == integers.tobytes()
+    assert integers.dtype == np.uint8 and integers.std() > 20
 
 
 def test_native_times_use_every_core(site: Path) -> None:

@@ -120,15 +120,29 @@ class PackedTensor:
 
 
 @dataclass(frozen=True)
+class IntegerSteps:
+    """How the values of a packed weight, (rows, columns), are rounded to the integers that a product computes on.
+
+    Integer = value * factors[column] / scales[row] + zero_points[row], rounded and held to 0..255.
+    Shapes: `factors` float32 (columns,), `scales` float32 (rows,), `zero_points` uint8 (rows,).
+    """
+
+    factors: Array
+    scales: Array
+    zero_points: Array
+
+
+@dataclass(frozen=True)
 class VariantGraph:
     """The graph one backend loads, with all its weights inside `model`, so that it runs as it is.
 
     Initializers named in `expanded` are not stored in the bundle: the page makes them, in the dtype given, from the
-    packed tensor of the same name.
+    packed tensor of the same name. Those named in `steps` too are rounded to 8-bit integers then.
     """
 
     model: onnx.ModelProto
     expanded: Mapping[str, ExpandedDtype] = field(default_factory=dict)
+    steps: Mapping[str, IntegerSteps] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -212,7 +212,7 @@ def _split_weights(
     for weight in entry.model.graph.initializer:
         initializer = model.graph.initializer.add(name=weight.name, data_type=weight.data_type, dims=weight.dims)
         if weight.name in entry.expanded:
-            expansion = _plan_expansion(packed[weight.name], entry.expanded[weight.name], weights, expanded_bytes)
+            expansion = _plan_expansion(packed[weight.name], entry, weights, expanded_bytes)
             size = expansion.rows * expansion.columns * DTYPE_BYTES[expansion.dtype]
             _make_external(initializer, EXPANDED, expansion.offset, size)
             expanded_bytes = expansion.offset + size + (-size % ALIGNMENT)
@@ -227,7 +227,9 @@ def _split_weights(
     return model, BackendGraph(file=file, expanded_bytes=expanded_bytes, expand=plan)
 
 
-def _plan_expansion(tensor: PackedTensor, dtype: Any, weights: _Weights, offset: int) -> Expansion:
+def _plan_expansion(tensor: PackedTensor, entry: VariantGraph, weights: _Weights, offset: int) -> Expansion:
+    steps = entry.steps.get(tensor.name)
+
     def store(part: Array | None) -> Span | None:
         return None if part is None else weights.add(np.ascontiguousarray(part).tobytes())
 
@@ -236,7 +238,7 @@ def _plan_expansion(tensor: PackedTensor, dtype: Any, weights: _Weights, offset:
     return Expansion(
         name=tensor.name,
         kind=tensor.kind,
-        dtype=dtype,
+        dtype=entry.expanded[tensor.name],
         rows=tensor.rows,
         columns=tensor.columns,
         transpose=tensor.transpose,
@@ -252,6 +254,9 @@ def _plan_expansion(tensor: PackedTensor, dtype: Any, weights: _Weights, offset:
         super_offsets=store(tensor.super_offsets),
         super_size=tensor.super_size,
         codebook=list(tensor.codebook),
+        row_scales=store(steps.scales if steps else None),
+        row_zero_points=store(steps.zero_points if steps else None),
+        column_factors=store(steps.factors if steps else None),
     )
 
 

@@ -77,7 +77,11 @@ class Expansion(_Part):
     blocks share one: scale = (scales - 128) * super_scale. `super_offsets` is the same for `offsets`.
     `levels`: no scales; `data` and `codebook` as above, value = codebook[q] + 128: what an 8-bit operator computes on.
     `float16`, `bfloat16`: `data` is that (rows, columns).
-    The result is written at `offset` as `dtype` (levels: uint8), (rows, columns), or (columns, rows) when `transpose`.
+    Where `row_scales` is given, float32 (rows,), the value becomes an 8-bit integer: it is multiplied with its column's
+    of `column_factors`, float32 (columns,), divided by its row's of `row_scales`, rounded (halves up), its row's of
+    `row_zero_points`, uint8 (rows,), added, and held to 0..255.
+    The result is written at `offset` as `dtype` (levels and integers: uint8), (rows, columns), or (columns, rows) when
+    `transpose`.
     """
 
     name: str
@@ -98,6 +102,9 @@ class Expansion(_Part):
     super_offsets: Span | None = None
     super_size: int = 0
     codebook: list[int] = Field(default_factory=list)
+    row_scales: Span | None = None
+    row_zero_points: Span | None = None
+    column_factors: Span | None = None
 
 
 class BackendGraph(_Part):

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from webgpu_kit.artifacts import Array, PackedTensor
+from webgpu_kit.artifacts import Array, IntegerSteps, PackedTensor
 
 # Values that share a scale and a zero point.
 SMALL_BLOCK, LARGE_BLOCK = 32, 128
@@ -83,6 +83,14 @@ def expand_tensor(packed: PackedTensor) -> Array:
     else:
         matrix = _expand_blocks(packed)
     return np.ascontiguousarray(matrix.T if packed.transpose else matrix).reshape(packed.shape)
+
+
+def round_to_steps(packed: PackedTensor, steps: IntegerSteps) -> Array:
+    """A packed weight as 8-bit integers, uint8, in its original shape. Halves are rounded up, as in the page."""
+    factors, scales = steps.factors.astype(np.float64), steps.scales.astype(np.float64)
+    levels = np.floor(_expand_blocks(packed).astype(np.float64) * factors / scales[:, None] + 0.5)
+    integers = np.clip(levels + steps.zero_points[:, None], 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(integers.T if packed.transpose else integers).reshape(packed.shape)
 
 
 def _read_floats(packed: PackedTensor) -> Array:

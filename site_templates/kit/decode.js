@@ -67,3 +67,19 @@ export function decodeCodes(packed, from, bits, table, output, to, count) {
 export function addOffset(offset, tile, to, count) {
   for (let index = to; index < to + count; index++) tile[index] += offset;
 }
+
+/**
+ * Values in `tile` from `to` on become integers, one for each of `factors`: value * factor / step + zero, rounded
+ * with halves up and held to 0..255.
+ * @param {Float32Array} factors
+ * @param {number} step
+ * @param {number} zero
+ * @param {Float32Array} tile
+ * @param {number} to
+ */
+export function roundValues(factors, step, zero, tile, to) {
+  for (let index = 0; index < factors.length; index++) {
+    const level = Math.floor((tile[to + index] * factors[index]) / step + 0.5) + zero;
+    tile[to + index] = level < 0 ? 0 : level > 255 ? 255 : level;
+  }
+}

@@ -7,7 +7,7 @@
  * @typedef {Float32Array<ArrayBufferLike> | Uint16Array<ArrayBufferLike>} Output  may lie in shared memory
  */
 
-import { addOffset, decodeBytes, decodeCodes, decodeNibbles } from "./decode.js";
+import { addOffset, decodeBytes, decodeCodes, decodeNibbles, roundValues } from "./decode.js";
 import { KitError } from "./errors.js";
 import { bfloatTable, encodeHalves, halfTable } from "./float16.js";
 
@@ -23,7 +23,8 @@ const arrayTypes = { float32: Float32Array, float16: Uint16Array, uint8: Uint8Ar
  */
 export function expandTensor(weights, expansion, target) {
   const output = openOutput(expansion, target);
-  if (output instanceof Uint8Array || expansion.kind === "levels") expandLevels(weights, expansion, output);
+  if (expansion.kind === "blocks" && expansion.row_scales) expandBlocks(weights, expansion, output, true);
+  else if (output instanceof Uint8Array || expansion.kind === "levels") expandLevels(weights, expansion, output);
   else if (expansion.kind === "blocks") expandBlocks(weights, expansion, output);
   else expandFloats(weights, expansion, output);
 }
@@ -72,9 +73,10 @@ function expandFloats(weights, expansion, output) {
 /**
  * @param {Uint8Array<ArrayBuffer>} weights
  * @param {Expansion} expansion
- * @param {Output} output
+ * @param {Output | Uint8Array<ArrayBufferLike>} output
+ * @param {boolean} [isRounded]  to integers
  */
-function expandBlocks(weights, expansion, output) {
+function expandBlocks(weights, expansion, output, isRounded = false) {
   const { rows, columns, bits, block_size: blockSize } = expansion;
   const blocks = Math.ceil(columns / blockSize);
   const blockBytes = (blockSize * bits) / 8;
@@ -83,6 +85,7 @@ function expandBlocks(weights, expansion, output) {
   const zeroPoints = readZeroPoints(weights, expansion, rows, blocks);
   const offsets = readOffsets(weights, expansion, blocks);
   const decode = chooseDecoder(expansion);
+  const round = isRounded ? readRounding(weights, expansion) : null;
   writeTiles(expansion, blockSize, output, (tile, firstRow, rowCount, firstColumn, columnCount) => {
     const block = firstColumn / blockSize;
     for (let row = 0; row < rowCount; row++) {
@@ -90,6 +93,7 @@ function expandBlocks(weights, expansion, output) {
       const to = row * columnCount;
       decode(packed, index * blockBytes, zeroPoints[index], scales[index], tile, to, columnCount);
       if (offsets) addOffset(offsets[index], tile, to, columnCount);
+      if (round) round(tile, to, firstRow + row, firstColumn, columnCount);
     }
   });
 }
@@ -106,6 +110,24 @@ function chooseDecoder({ bits, codebook }) {
     decodeCodes(packed, from, bits, table, tile, to, count);
     for (let index = to; index < to + count; index++) tile[index] = (tile[index] - zero) * scale;
   };
+}
+
+/**
+ * How a line of values becomes the integers that a product computes on.
+ * @param {Uint8Array<ArrayBuffer>} weights
+ * @param {Expansion} expansion
+ * @returns {(tile: Float32Array, to: number, row: number, firstColumn: number, count: number) => void}
+ */
+function readRounding(weights, expansion) {
+  const { name, dtype, rows, columns, row_scales: scales, row_zero_points: zeros, column_factors: factors } = expansion;
+  if (dtype !== "uint8" || !scales || !zeros || !factors) {
+    throw new KitError("bad-manifest", `The expansion of ${name} to integers as ${dtype} lacks a part.`);
+  }
+  const steps = readSpan(weights, scales, rows, Float32Array, name);
+  const zeroPoints = readSpan(weights, zeros, rows, Uint8Array, name);
+  const columnFactors = readSpan(weights, factors, columns, Float32Array, name);
+  return (tile, to, row, firstColumn, count) =>
+    roundValues(columnFactors.subarray(firstColumn, firstColumn + count), steps[row], zeroPoints[row], tile, to);
 }
 
 /**
@@ -142,7 +164,7 @@ function readCodes(weights, { name, rows, bits, block_size: blockSize, data, cod
  * Without the tile a transposed write would touch another cache line for every number.
  * @param {Expansion} expansion
  * @param {number} tileColumns
- * @param {Output} output
+ * @param {Output | Uint8Array<ArrayBufferLike>} output
  * @param {(tile: Float32Array, firstRow: number, rowCount: number, firstColumn: number, columnCount: number) => void} fill
  */
 function writeTiles({ rows, columns, transpose }, tileColumns, output, fill) {
@@ -162,7 +184,7 @@ function writeTiles({ rows, columns, transpose }, tileColumns, output, fill) {
 
 /**
  * @param {Float32Array} tile
- * @param {Output} output
+ * @param {Output | Uint8Array<ArrayBufferLike>} output
  * @param {number} columns
  * @param {number} firstRow
  * @param {number} rowCount
@@ -179,7 +201,7 @@ function writeStraight(tile, output, columns, firstRow, rowCount, firstColumn, c
 /**
  * @param {Float32Array} tile
  * @param {Float32Array} turned
- * @param {Output} output
+ * @param {Output | Uint8Array<ArrayBufferLike>} output
  * @param {number} rows
  * @param {number} firstRow
  * @param {number} rowCount
@@ -189,7 +211,7 @@ function writeStraight(tile, output, columns, firstRow, rowCount, firstColumn, c
 function writeTurned(tile, turned, output, rows, firstRow, rowCount, firstColumn, columnCount) {
   for (let column = 0; column < columnCount; column++) {
     const start = (firstColumn + column) * rows + firstRow;
-    if (output instanceof Float32Array) {
+    if (!(output instanceof Uint16Array)) {
       for (let row = 0; row < rowCount; row++) output[start + row] = tile[row * columnCount + column];
     } else {
       for (let row = 0; row < rowCount; row++) turned[row] = tile[row * columnCount + column];
@@ -201,11 +223,11 @@ function writeTurned(tile, turned, output, rows, firstRow, rowCount, firstColumn
 /**
  * @param {Float32Array} line
  * @param {number} count
- * @param {Output} output
+ * @param {Output | Uint8Array<ArrayBufferLike>} output
  * @param {number} start
  */
 function writeLine(line, count, output, start) {
-  if (output instanceof Float32Array) output.set(line, start);
+  if (!(output instanceof Uint16Array)) output.set(line, start);
   else encodeHalves(line, output, count, start);
 }
 

@@ -24,6 +24,9 @@
  * @property {"float32" | "float16" | "uint8"} scales_dtype
  * @property {Span | null} [zero_points]
  * @property {Span | null} [offsets]  scales_dtype, one a block; where given, value = q * scale + offset
+ * @property {Span | null} [row_scales]  float32, one a row; where given, the value becomes an integer, 0 to 255
+ * @property {Span | null} [row_zero_points]  uint8, one a row: the integer that stands for 0
+ * @property {Span | null} [column_factors]  float32, one a column: multiplied with the value before
  * @property {Span | null} [super_scales]  float16, one for super_size blocks: scale = (byte - 128) * super-scale
  * @property {Span | null} [super_offsets]
  * @property {number} [super_size]

@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser
 
 import webgpu_kit
 from browser.conftest import Serve
 from browser.watched_page import WatchedPage, watch_page
+from webgpu_kit.bench.native import open_session, read_sample
 from webgpu_kit.check import check_site
 from webgpu_kit.errors import RecipeError
+from webgpu_kit.golden_file import read_golden
 from webgpu_kit.manifest import read_site_manifest
 from webgpu_kit.site_file import read_site
 
@@ -137,6 +140,21 @@ def test_embeddings_are_openais(page: WatchedPage) -> None:
     assert both["data"][0]["embedding"] == pytest.approx(alone["data"][0]["embedding"], abs=1e-5)
     assert sum(value * value for value in alone["data"][0]["embedding"]) == pytest.approx(1, abs=1e-4)
     assert page.js(EMBED, {"input": "cat " * 200})["code"] == "context-full"
+
+
+def test_wasm_multiplies_integers_as_native_onnxruntime_does(page: WatchedPage, site: Path, tmp_path: Path) -> None:
+    bundle = next(bundle for bundle in read_site(site).bundles if bundle.manifest.name == "encoder")
+    entry = bundle.manifest.variants[0]
+    assert entry.dtype == "q8" and "8-bit integer products on wasm" in entry.parity.method
+    assert {step.dtype for step in entry.graphs["wasm"].expand if step.row_scales} == {"uint8"}
+    assert all(step.row_scales is None for step in entry.graphs["webgpu"].expand)
+    session = open_session(bundle, entry, tmp_path, threads=1)
+    samples = [read_sample(bundle, sample) for sample in read_golden(bundle).samples]
+    for sample in [each for each in samples if all(each.input["text"])]:
+        native = session.run(["embedding"], sample.feeds)[0]
+        given = page.js(EMBED, {"input": sample.input["text"]})["data"]
+        cosines = (native * np.asarray([each["embedding"] for each in given])).sum(axis=1)
+        assert cosines == pytest.approx(1, abs=2e-5)
 
 
 def test_a_file_is_found_asked_about_and_opened_at_its_place(page: WatchedPage) -> None:

@@ -172,6 +172,37 @@ function describe({ blockSize = 0, ...given }) {
   };
 }
 
+test("integers: each value times its column's factor, over its row's step, from its row's zero on, halves up", () => {
+  for (const transpose of [false, true]) {
+    for (const shape of shapes) {
+      const { rows, columns } = shape;
+      const { values, weights, spans } = packBlocks({ ...shape, bits: 8, zeroPoints: true });
+      const factors = Float32Array.from({ length: columns }, (_, column) => 0.5 + column / columns);
+      const steps = Float32Array.from({ length: rows }, (_, row) => 0.05 + row / rows / 10);
+      const zeros = Uint8Array.from({ length: rows }, (_, row) => 60 + (row % 130));
+      const levels = values.map((line, row) =>
+        line.map((value, column) => {
+          const level = Math.round((value * factors[column]) / steps[row]) + zeros[row];
+          return Math.min(255, Math.max(0, level));
+        }),
+      );
+      const parts = new Parts();
+      parts.add(weights);
+      const given = {
+        ...spans,
+        row_scales: parts.add(steps),
+        row_zero_points: parts.add(zeros),
+        column_factors: parts.add(factors),
+      };
+      const expansion = describe({ ...shape, bits: 8, transpose, dtype: "uint8", ...given });
+      const expanded = expandWeights(Uint8Array.from(parts.bytes), [expansion], 16 + rows * columns);
+      assert.deepEqual([...expanded.subarray(16)], flatten(levels, transpose), JSON.stringify(shape));
+      const lacking = { ...expansion, column_factors: null };
+      assert.throws(() => expandWeights(Uint8Array.from(parts.bytes), [lacking], 16 + rows * columns), /w to integers as uint8 lacks a part/);
+    }
+  }
+});
+
 test("float16 scales, parts at odd offsets, float16 out", () => {
   for (const transpose of [false, true]) {
     const shape = { rows: 70, columns: 45, blockSize: 16 };

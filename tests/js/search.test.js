@@ -80,8 +80,31 @@ test("products are those of a plain loop, and the best come first", () => {
   const order = expected.map((_, row) => row).sort((a, b) => scores[b] - scores[a]);
   assert.deepEqual(pickBest(scores, 8), order.slice(0, 8));
   assert.deepEqual(pickBest([1, 1, 1], 2), [0, 1]);
+  table.clear();
+  assert.equal(table.score(query).length, 0);
+  table.add(values.subarray(dimensions)); // where scores lay a moment ago
+  assert.deepEqual(table.score(query), scores.subarray(1));
   assert.throws(() => table.score(new Float32Array(3)), RangeError);
   assert.throws(() => table.add(new Float32Array(3)), RangeError);
+});
+
+test("a table grows beyond its first memory, and any length of rows is multiplied whole", () => {
+  for (const dimensions of [1, 8, 384, 1001]) {
+    const rows = Math.ceil(3e6 / 4 / dimensions);
+    const values = Float32Array.from({ length: rows * dimensions }, (_, index) => ((index * 7919) % 1000) / 1000 - 0.5);
+    const table = new VectorTable(dimensions);
+    const half = (rows >> 1) * dimensions;
+    table.add(values.subarray(0, half));
+    const query = values.slice(0, dimensions);
+    const first = table.score(query);
+    table.add(values.subarray(half));
+    const scores = table.score(query);
+    assert.deepEqual(scores.subarray(0, rows >> 1), first);
+    for (const row of [0, 1, (rows >> 1) - 1, rows >> 1, rows - 1]) {
+      const expected = query.reduce((sum, value, at) => sum + value * values[row * dimensions + at], 0);
+      assert.ok(Math.abs(scores[row] - expected) < 1e-4, `${dimensions}, row ${row}: ${scores[row]}, not ${expected}`);
+    }
+  }
 });
 
 test("rankings are fused by places", () => {

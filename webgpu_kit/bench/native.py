@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from webgpu_kit.artifacts import Array, Bundle, PackedTensor, Run, Sample, Tensors
+from webgpu_kit.artifacts import Array, Bundle, IntegerSteps, PackedTensor, Run, Sample, Tensors
 from webgpu_kit.browser.patience import Stopwatch
 from webgpu_kit.errors import CheckError
 from webgpu_kit.golden_file import RecordedSample, decode_tensor, decode_tensors
 from webgpu_kit.manifest import Expansion, File, Span, VariantEntry
-from webgpu_kit.packing import expand_tensor
+from webgpu_kit.packing import expand_tensor, round_to_steps
 from webgpu_kit.report import NativeEntry
 from webgpu_kit.tasks import TASKS
 
@@ -69,7 +69,8 @@ def expand_weights(weights: bytes, plan: list[Expansion], size_bytes: int) -> by
     """What the worker makes of `weights.bin` at load: `expanded.bin`."""
     expanded = bytearray(size_bytes)
     for step in plan:
-        values = expand_tensor(_read_packed(weights, step)).astype(step.dtype)
+        packed, steps = _read_packed(weights, step), _read_steps(weights, step)
+        values = round_to_steps(packed, steps) if steps else expand_tensor(packed).astype(step.dtype)
         expanded[step.offset : step.offset + values.nbytes] = values.tobytes()
     return bytes(expanded)
 
@@ -111,13 +112,24 @@ def _tokenize(bundle: Bundle, text: list[str]) -> Tensors:
     }
 
 
+def _read_span(weights: bytes, span: Span, dtype: str) -> Array:
+    size = np.dtype(dtype).itemsize
+    return np.frombuffer(weights, dtype=np.dtype(dtype), count=span.bytes // size, offset=span.offset)
+
+
+def _read_steps(weights: bytes, step: Expansion) -> IntegerSteps | None:
+    if step.row_scales is None or step.row_zero_points is None or step.column_factors is None:
+        return None
+    return IntegerSteps(
+        factors=_read_span(weights, step.column_factors, "float32"),
+        scales=_read_span(weights, step.row_scales, "float32"),
+        zero_points=_read_span(weights, step.row_zero_points, "uint8"),
+    )
+
+
 def _read_packed(weights: bytes, step: Expansion) -> PackedTensor:
     def read(span: Span | None, dtype: str) -> Array | None:
-        if span is None:
-            return None
-        return np.frombuffer(
-            weights, dtype=np.dtype(dtype), count=span.bytes // np.dtype(dtype).itemsize, offset=span.offset
-        )
+        return None if span is None else _read_span(weights, span, dtype)
 
     data = read(step.data, {"float16": "float16", "bfloat16": "uint16"}.get(step.kind, "uint8"))
     scales, offsets = read(step.scales, step.scales_dtype), read(step.offsets, step.scales_dtype)

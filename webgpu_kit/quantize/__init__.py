@@ -8,18 +8,22 @@ packed form the graph uses it; everywhere else the page expands the weight once,
 | MatMul, Gemm  | MatMulNBits                 | expanded to float32  |
 | Gather        | expanded                    | GatherBlockQuantized |
 | anything else | expanded                    | expanded to float32  |
+
+Encoders with 8 bits multiply integers on wasm (integer_products.py), where their answers stay good enough.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from webgpu_kit.artifacts import Graph, PackedTensor, Tensors, Variant, VariantGraph
+from webgpu_kit.artifacts import Array, Graph, PackedTensor, Tensors, Variant, VariantGraph
 from webgpu_kit.errors import QuantizeError, first_line
 from webgpu_kit.manifest import Backend, Dtype, Parity
-from webgpu_kit.packing import expand_tensor, pack_float16
+from webgpu_kit.packing import expand_tensor, pack_float16, round_to_steps
 from webgpu_kit.parity import measure_parity
+from webgpu_kit.quantize.integer_products import use_integer_products
 from webgpu_kit.quantize.judge import Limits, TextJudge, Verdict
 from webgpu_kit.quantize.last_row import pick_last_row_first
 from webgpu_kit.quantize.packed_operators import add_initializer, copy_frame, use_packed_operators
@@ -35,6 +39,8 @@ if TYPE_CHECKING:
 # A language model's golden is a few short answers: their worst may be far from the text's mean. What a backend computes
 # may be this much further from the original than the variant's own weights are.
 GOLDEN_MARGIN = 1.5
+# Of the threshold: rounded to integers, a page's answers differ more from these than by the order of additions.
+INTEGER_SHARE = 0.8
 BACKENDS: tuple[Backend, ...] = ("webgpu", "wasm")
 
 
@@ -61,6 +67,9 @@ def quantize_graph(
         graphs = _keep_graph(graph.model)
     else:
         graphs = {backend: _make_graph(graph.model, dtype, packed, backend) for backend in BACKENDS}
+        if dtype == "q8" and bench.encodes_text:
+            integers, note = _try_integers(bench, packed, limits)
+            graphs, method = graphs | integers, f"{method}; {note}"
     # On the golden a page is held to the variant that was chosen, not only to the original.
     allowed = max(limits.error, GOLDEN_MARGIN * _measure_golden(bench, packed)) if verdict else limits.error
     distinct = {id(entry.model): entry for entry in graphs.values()}.values()
@@ -76,6 +85,20 @@ def quantize_graph(
         requires=("shader-f16",) if dtype in ("fp16", "q4f16") else (),
         parity=worst.model_copy(update={"method": method, "details": _describe(verdict, limits)}),
     )
+
+
+def _try_integers(
+    bench: Bench, packed: Mapping[str, PackedTensor], limits: Limits
+) -> tuple[dict[Backend, VariantGraph], str]:
+    """The graph that multiplies integers on wasm, where it is good enough, and in plain words what was decided."""
+    entry = _make_integer_graph(bench.graph.model, packed, bench.peaks)
+    if not entry.steps:
+        return {}, "float32 products on wasm"
+    error = measure_graph(entry.model, bench.graph, bench.task, limits.error).value
+    good = error <= INTEGER_SHARE * limits.error
+    note = f"{'8-bit integer' if good else 'float32'} products on wasm"
+    bench.progress(f"8 bits, integer products on wasm: error {error:.3g}" + ("" if good else ", too much: float32"))
+    return ({"wasm": entry}, note) if good else ({}, f"{note} (integers: {error:.3g})")
 
 
 def _measure_golden(bench: Bench, packed: Mapping[str, PackedTensor]) -> float:
@@ -166,6 +189,27 @@ def _make_graph(
     model.graph.initializer.extend(entry for entry in source.graph.initializer if entry.name not in packed)
     replaced = use_packed_operators(model, packed, backend)
     weights = {name: tensor for name, tensor in packed.items() if name not in replaced}
+    return _add_weights(model, dtype, weights, backend)
+
+
+def _make_integer_graph(
+    source: onnx.ModelProto, packed: Mapping[str, PackedTensor], peaks: Mapping[str, Array]
+) -> VariantGraph:
+    model = copy_frame(source)
+    model.graph.node.extend(source.graph.node)
+    model.graph.initializer.extend(entry for entry in source.graph.initializer if entry.name not in packed)
+    replaced = use_packed_operators(model, packed, "wasm")
+    steps = use_integer_products(model, packed, peaks)
+    for name, each in steps.items():
+        add_initializer(model, name, round_to_steps(packed[name], each))
+    others = {name: tensor for name, tensor in packed.items() if name not in replaced and name not in steps}
+    entry = _add_weights(model, "q8", others, "wasm")
+    return replace(entry, expanded={**entry.expanded, **dict.fromkeys(steps, "uint8")}, steps=steps)
+
+
+def _add_weights(
+    model: onnx.ModelProto, dtype: Dtype, weights: Mapping[str, PackedTensor], backend: Backend
+) -> VariantGraph:
     width: Literal["float32", "float16"] = "float32"
     if backend == "webgpu" and dtype in ("fp16", "q4f16"):
         width = "float16"

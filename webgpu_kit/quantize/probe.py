@@ -61,6 +61,16 @@ class Probe:
         means = {name: [panel / np.float32(count[name]) for panel in panels] for name, panels in sums.items()}
         return {weight: means[factor] for weight, factor in self._factors.items() if factor in means}
 
+    def learn_peaks(self, windows: Iterable[Tensors]) -> dict[str, Array]:
+        """For each matrix: the largest absolute value of each column of what it is multiplied with, (columns,)."""
+        names = list(dict.fromkeys(self._factors.values()))
+        peaks: dict[str, Array] = {}
+        for feeds in windows if names else ():
+            for name, value in self.run(feeds, {}, names).items():
+                highest = np.abs(value.reshape(-1, value.shape[-1])).max(axis=0)
+                peaks[name] = np.maximum(peaks.get(name, highest), highest)
+        return {weight: peaks[factor] for weight, factor in self._factors.items() if factor in peaks}
+
 
 def _expose(model: onnx.ModelProto, weights: Mapping[str, Weight]) -> dict[str, str]:
     """Make inputs of the weights, and outputs of what they are multiplied with. Gives each matrix's, by its name."""

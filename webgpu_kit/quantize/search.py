@@ -80,6 +80,16 @@ class Bench:
         self.progress("learning what the matrices are multiplied with from a second text")
         return self.probe.learn_inputs(self._calibration)
 
+    @property
+    def encodes_text(self) -> bool:
+        """Whether the graph turns token ids into an answer at once, as encoders do."""
+        return not self.on_text and any(spec.name == "input_ids" for spec in self.graph.interface.inputs)
+
+    @cached_property
+    def peaks(self) -> dict[str, Array]:
+        """The largest inputs of each matrix, by its name; empty where there is no text to learn from."""
+        return self.probe.learn_peaks(self._calibration)
+
     @cached_property
     def _calibration(self) -> list[Tensors]:
         make = make_windows if self.on_text else make_sentences

@@ -20,11 +20,8 @@ export class WordIndex {
   /** @param {string} text  the next passage */
   add(text) {
     const row = this.#lengths.length;
-    /** @type {Map<string, number>} */
-    const counts = new Map();
     const terms = listTerms(text);
-    for (const term of terms) counts.set(term, (counts.get(term) ?? 0) + 1);
-    for (const [term, count] of counts) this.#note(term, row, count);
+    for (const term of terms) this.#note(term, row);
     this.#lengths.push(terms.length);
     this.#totalLength += terms.length;
   }
@@ -51,16 +48,16 @@ export class WordIndex {
   }
 
   /**
-   * @param {string} term
+   * @param {string} term  once more in the passage that is added
    * @param {number} row
-   * @param {number} count
    */
-  #note(term, row, count) {
+  #note(term, row) {
     const found = this.#postings.get(term);
-    if (!found) this.#postings.set(term, { rows: [row], counts: [count] });
+    if (!found) this.#postings.set(term, { rows: [row], counts: [1] });
+    else if (found.rows[found.rows.length - 1] === row) found.counts[found.counts.length - 1]++;
     else {
       found.rows.push(row);
-      found.counts.push(count);
+      found.counts.push(1);
     }
   }
 }

@@ -76,7 +76,7 @@ export class Collection {
   remove(id) {
     if (!this.#entries.delete(id)) return;
     this.#rows = [];
-    this.#vectors = new VectorTable(this.dimensions);
+    this.#vectors.clear();
     this.#words = new WordIndex();
     for (const entry of this.#entries.values()) this.#index(entry);
   }
