@@ -1,13 +1,12 @@
 /**
  * Where in the text each token comes from. The library gives tokens alone, so its stages are walked one by one.
  *
- * @typedef {import("@huggingface/tokenizers").Tokenizer} Tokenizer
+ * @typedef {import("./tokenizer.js").Tokenizer} Tokenizer
  * @typedef {[number, number]} Span  characters of the text (code points), the second exclusive
  * @typedef {{token: string, span: Span}} Placed
  */
 
 import { KitError } from "../errors.js";
-import { knowsNormalizer, makeNormalizer } from "./normalize.js";
 
 const encoder = new TextEncoder();
 /** How byte-level vocabularies write a space. */
@@ -17,17 +16,14 @@ const byteSpace = "\u0120";
 export class SpanFinder {
   #tokenizer;
   #config;
-  #normalize;
 
   /**
    * @param {Tokenizer} tokenizer
    * @param {any} tokenizerJson
    */
   constructor(tokenizer, tokenizerJson) {
-    if (!knowsNormalizer(tokenizerJson.normalizer)) throw unsupported(`normalizer ${tokenizerJson.normalizer.type}`);
-    this.#tokenizer = /** @type {any} */ (tokenizer);
+    this.#tokenizer = tokenizer;
     this.#config = tokenizerJson;
-    this.#normalize = makeNormalizer(tokenizerJson.normalizer);
   }
 
   /**
@@ -35,36 +31,20 @@ export class SpanFinder {
    * @returns {Placed[]} one a token, without the special tokens that are put around the text
    */
   find(text) {
-    /** @type {Placed[]} */
-    const placed = [];
-    let start = 0;
-    let first = true;
-    for (const section of this.#tokenizer.splitter_unnormalized.split(text)) {
-      const length = Array.from(section).length;
-      if (this.#tokenizer.added_tokens_map.has(section)) placed.push({ token: section, span: [start, start + length] });
-      else placed.push(...this.#findIn(section, start, first));
-      start += length;
-      first = false;
-    }
-    return placed;
+    return [...this.#tokenizer.walk(text)].flatMap((part) =>
+      "added" in part ? [{ token: part.added.content, span: [part.start, part.end] }] : this.#findIn(part),
+    );
   }
 
   /**
-   * @param {string} section
-   * @param {number} offset  of the section in the text
-   * @param {boolean} first
+   * @param {import("./tokenizer.js").PlainPart} part
    * @returns {Placed[]}
    */
-  #findIn(section, offset, first) {
-    const { chars, origins } = this.#normalize(section);
-    const text = chars.join("");
-    if (!text) return [];
-    const words = this.#tokenizer.pre_tokenizer?.(text, { section_index: first ? 0 : 1 }) ?? [text];
-    const tokens = words.map((/** @type {string} */ word) => ({ word, tokens: this.#tokenizer.model([word]) }));
-    const places = this.#placeTokens(tokens, chars);
-    return places.map(({ token, span: [start, end] }) => {
-      const last = end ? origins[end - 1] + 1 : 0;
-      return { token, span: [offset + (end > start ? origins[start] : last), offset + last] };
+  #findIn({ words, chars, origins }) {
+    const tokens = words.map((word) => ({ word, tokens: this.#tokenizer.tokenizeWord(word).tokens }));
+    return this.#placeTokens(tokens, chars).map(({ token, span: [start, end] }) => {
+      const last = end ? origins[end - 1] + 1 : origins[0];
+      return { token, span: [end > start ? origins[start] : last, last] };
     });
   }
 
