@@ -1,5 +1,4 @@
-"""Tokenizers that no tiny encoder has, trained or put together here: every component that the page knows is in one of them."""
-# ruff: noqa: RUF001
+"""Tokenizers of every kind, trained or put together here: each component that the page knows is in one of them."""
 
 from __future__ import annotations
 
@@ -23,7 +22,8 @@ from tokenizers import (
 )
 
 LLAMA_3 = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
+    r"|\s+(?!\S)|\s+"
 )
 ADDED = (
     AddedToken("<left>", lstrip=True, normalized=False, special=True),
@@ -151,13 +151,20 @@ def train_word_end_bpe() -> Tokenizer:
     """BPE as CLIP's and GPT's: the end of a word has a suffix."""
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", end_of_word_suffix="</w>", fuse_unk=True))
     tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.NFD(), normalizers.StripAccents(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+        [
+            normalizers.NFD(),
+            normalizers.StripAccents(),
+            normalizers.Replace(Regex(r"\s+"), " "),
+            normalizers.Lowercase(),
+        ]
     )
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Split(Regex(r"'s|'t|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"), "removed", invert=True)]
     )
     tokenizer.decoder = decoders.BPEDecoder(suffix="</w>")
-    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=["<unk>"], end_of_word_suffix="</w>", limit_alphabet=60)
+    trainer = trainers.BpeTrainer(
+        vocab_size=400, special_tokens=["<unk>"], end_of_word_suffix="</w>", limit_alphabet=60
+    )
     tokenizer.train_from_iterator(TEXTS, trainer)
     return tokenizer
 
@@ -188,7 +195,15 @@ def make_word_level(normalizer: Any, *steps: Any) -> Tokenizer:
 def make_plain_words() -> Tokenizer:
     """WordLevel over NFKD without accents."""
     normalizer = normalizers.Sequence([normalizers.NFKD(), normalizers.StripAccents(), normalizers.Strip()])
-    return make_word_level(normalizer, pre_tokenizers.Whitespace(), pre_tokenizers.Digits(individual_digits=False))
+    words = make_word_level(normalizer, pre_tokenizers.Whitespace(), pre_tokenizers.Digits(individual_digits=False))
+    words.decoder = decoders.CTC(pad_token="<unk>", word_delimiter_token="x")
+    return words
+
+
+def make_byte_words() -> Tokenizer:
+    """WordLevel over the alphabet for bytes."""
+    normalizer = normalizers.Sequence([normalizers.Prepend(">>"), normalizers.ByteLevel()])
+    return make_word_level(normalizer, pre_tokenizers.Split(Regex("[aeiou]"), "isolated"))
 
 
 def make_split_words() -> Tokenizer:
@@ -215,5 +230,6 @@ KINDS: dict[str, Callable[[], Tokenizer]] = {
     "word-end-bpe": train_word_end_bpe,
     "wordpiece-cased": train_cased_wordpiece,
     "words": make_plain_words,
+    "byte-words": make_byte_words,
     "split-words": make_split_words,
 }

@@ -1,6 +1,6 @@
 /**
  * The page's tokenizer for tests/test_tokenization.py: each line of JSON on stdin is a job, answered by a line.
- * {tokenizer, config, maxLength, requests}: what is asked of that tokenizer, all at once.
+ * {tokenizer, config, maxLength} sets one up; {requests} are answered by it, all at once. A job may be both.
  */
 
 import { createInterface } from "node:readline";
@@ -39,11 +39,16 @@ const makeAnswers = ({ rowEncoder, tokenizer }) => ({
   },
 });
 
+/** @type {Record<string, (request: any) => unknown>} */
+let answers = {};
+
 /** @param {any} job */
-async function answer({ tokenizer, config, maxLength, requests }) {
-  const assets = new Map([["tokenizer.json", asBytes(tokenizer)], ["tokenizer_config.json", asBytes(config)]]);
-  const context = await makeContext(makeManifest([], { settings: { max_length: maxLength } }), assets, tokenizersUrl);
-  const answers = makeAnswers(context);
+async function answer({ tokenizer, config, maxLength, requests = [] }) {
+  if (tokenizer) {
+    const assets = new Map([["tokenizer.json", asBytes(tokenizer)], ["tokenizer_config.json", asBytes(config)]]);
+    const settings = { max_length: maxLength };
+    answers = makeAnswers(await makeContext(makeManifest([], { settings }), assets, tokenizersUrl));
+  }
   return requests.map((/** @type {any} */ request) => {
     try {
       return answers[request.kind](request);

@@ -10,6 +10,7 @@ import { readByte } from "../text/decode-tokens.js";
 
 const encoder = new TextEncoder();
 const nothing = new Uint8Array(0);
+const space = 0x20;
 
 /** Bytes of tokens, and how many bytes a token has at most. */
 export class TokenBytes {
@@ -23,6 +24,8 @@ export class TokenBytes {
     this.added = tokenizer.get_added_tokens_decoder();
     /** Whether spaces are written as U+2581 and single bytes as <0x0A>, instead of in the alphabet for bytes. */
     this.spelled = isSpelled(tokenizer.decoderConfig);
+    /** What becomes of spaces before the first word: one is put there when text is made into tokens. */
+    this.opening = readOpening(tokenizer.decoderConfig);
     this.longest = this.#measureLongest();
   }
 
@@ -36,6 +39,17 @@ export class TokenBytes {
     const token = this.tokenizer.id_to_token(id);
     if (token === undefined) return nothing;
     return this.spelled ? readSpelled(token) : readSpelling(token);
+  }
+
+  /**
+   * @param {number} id
+   * @returns {Uint8Array} as the first token of a text: without the space that the tokenizer puts before it
+   */
+  readFirst(id) {
+    const token = this.tokenizer.id_to_token(id) ?? "";
+    if (this.opening === "drop") return readSpelled(token.replaceAll("\u2581", ""));
+    const bytes = this.read(id);
+    return this.opening === "strip" && bytes[0] === space ? bytes.subarray(1) : bytes;
   }
 
   /** @returns {number} */
@@ -59,6 +73,17 @@ function isSpelled(config) {
     "bad-manifest",
     `Tokens cannot be turned into text: this tokenizer's decoder is ${config?.type ?? "missing"}, not byte-level and not byte-fallback.`,
   );
+}
+
+/**
+ * @param {any} config  the decoder of tokenizer.json
+ * @returns {"keep" | "strip" | "drop"}  all, all but one, or none of the first token's
+ */
+function readOpening(config) {
+  const steps = [config, ...(config?.decoders ?? [])];
+  const metaspace = steps.find((step) => step?.type === "Metaspace");
+  if (metaspace) return metaspace.prepend_scheme === "never" ? "keep" : "drop";
+  return steps.some((step) => step?.type === "Strip" && step.start > 0) ? "strip" : "keep";
 }
 
 /**

@@ -180,10 +180,10 @@ function makeReplace({ pattern, content }, compile) {
     let at = 0;
     for (const { start, end, matched } of findRanges(text, expression)) {
       const found = Array.from(text.slice(start, end));
-      const put = matched ? given : found;
-      put.forEach((char, place) => {
+      (matched ? given : found).forEach((char, place) => {
         out.chars.push(char);
-        out.origins.push(origins[Math.max(0, at + Math.min(place, found.length - 1))]);
+        // All that is put there comes from the last character of what it replaces.
+        out.origins.push(origins[matched ? Math.max(0, at + found.length - 1) : at + place]);
       });
       at += found.length;
     }

@@ -74,7 +74,9 @@ export class RowEncoder {
    * @returns {Row}
    */
   #encode(texts, parts, truncation) {
-    const options = { add_special_tokens: false, limit: this.maxLength, fromEnd: this.#cutsLeft };
+    // Of two texts the lengths decide how much of each is kept; of one, what is cut need not be looked at.
+    const limit = texts.length > 1 ? Infinity : this.maxLength;
+    const options = { add_special_tokens: false, limit, fromEnd: this.#cutsLeft };
     const plain = texts.map((text) => this.#tokenizer.encode(text, options).ids);
     const added = parts.reduce((sum, part) => sum + ("ids" in part ? part.ids.length : 0), 0);
     const lengths = cutLengths(
