@@ -10,6 +10,7 @@
 
 import { KitError } from "../errors.js";
 import { spellText } from "./byte-alphabet.js";
+import { countCharacters } from "./characters.js";
 import { Charsmap } from "./precompiled.js";
 import { findRanges } from "./split.js";
 import { isCombining, normalizeOld, youngFormat, youngMark } from "./young-characters.js";
@@ -80,17 +81,34 @@ function chain(steps) {
  * @returns {Step}
  */
 function mapChars(change) {
-  return ({ chars, origins }) => {
+  /** @type {Map<string, string>} */
+  const known = new Map();
+  const look = (/** @type {string} */ char) => {
+    let changed = known.get(char);
+    if (changed === undefined) known.set(char, (changed = change(char)));
+    return changed;
+  };
+  return (text) => {
+    if (text.chars.every((char) => look(char) === char)) return text;
     /** @type {Aligned} */
     const out = { chars: [], origins: [] };
-    chars.forEach((char, index) => {
-      for (const changed of change(char)) {
-        out.chars.push(changed);
-        out.origins.push(origins[index]);
-      }
+    text.chars.forEach((char, index) => {
+      const changed = look(char);
+      if (changed.length === 1) pushChar(out, changed, text.origins[index]);
+      else for (const each of changed) pushChar(out, each, text.origins[index]);
     });
     return out;
   };
+}
+
+/**
+ * @param {Aligned} out
+ * @param {string} char
+ * @param {number} origin
+ */
+function pushChar({ chars, origins }, char, origin) {
+  chars.push(char);
+  origins.push(origin);
 }
 
 /**
@@ -173,19 +191,19 @@ function makeReplace({ pattern, content }, compile) {
   const given = Array.from(/** @type {string} */ (content));
   const escaped = pattern.String?.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
   const expression = escaped === undefined ? compile(pattern.Regex) : new RegExp(escaped, "gu");
-  return ({ chars, origins }) => {
-    const text = chars.join("");
+  return (text) => {
+    const whole = text.chars.join("");
+    const ranges = findRanges(whole, expression);
+    if (!ranges.some(({ matched }) => matched)) return text;
     /** @type {Aligned} */
     const out = { chars: [], origins: [] };
     let at = 0;
-    for (const { start, end, matched } of findRanges(text, expression)) {
-      const found = Array.from(text.slice(start, end));
-      (matched ? given : found).forEach((char, place) => {
-        out.chars.push(char);
-        // All that is put there comes from the last character of what it replaces.
-        out.origins.push(origins[matched ? Math.max(0, at + found.length - 1) : at + place]);
-      });
-      at += found.length;
+    for (const { start, end, matched } of ranges) {
+      const next = at + countCharacters(whole.slice(start, end));
+      // All that is put there comes from the last character of what it replaces.
+      if (matched) for (const char of given) pushChar(out, char, text.origins[Math.max(0, next - 1)]);
+      else for (; at < next; at++) pushChar(out, text.chars[at], text.origins[at]);
+      at = next;
     }
     return out;
   };
@@ -201,13 +219,10 @@ function makePrecompiled({ precompiled_charsmap: base64 }) {
     /** @type {Aligned} */
     const out = { chars: [], origins: [] };
     let at = 0;
-    for (const { chars, from } of charsmap.replace(text.chars.join(""))) {
-      chars.forEach((char, place) => {
-        out.chars.push(char);
-        out.origins.push(text.origins[at + Math.min(place, from - 1)]);
-      });
+    charsmap.replace(text.chars.join(""), (chars, from) => {
+      chars.forEach((char, place) => pushChar(out, char, text.origins[at + Math.min(place, from - 1)]));
       at += from;
-    }
+    });
     return out;
   };
 }

@@ -3,9 +3,23 @@
  * the replacements one after another, each ended by a zero byte.
  */
 
+import { countCharacters } from "./characters.js";
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
+/** Characters of scripts that everybody writes in, which are never one with their like. */
+const plain =
+  "\\t -~\\xA0-\\xAC\\xAE-\\u02FF\\u0370-\\u0482\\u048A-\\u052F\\u2010-\\u2027\\u3000-\\u3029\\u3041-\\u3096\\u30A1-\\u30FA\\u4E00-\\u9FFF";
+/** Characters that take in the one behind them. */
+const prepended =
+  "\\u0600-\\u0605\\u06DD\\u070F\\u0890\\u0891\\u08E2\\u0D4E\\u{110BD}\\u{110CD}\\u{111C2}\\u{111C3}\\u{113D1}\\u{1193F}\\u{11941}" +
+  "\\u{11A3A}\\u{11A84}-\\u{11A89}\\u{11D46}\\u{11F02}";
+/** The segmenter's time grows with the square of the text's length, so it gets as little as can be a cluster. */
+const runs = new RegExp(
+  `[${plain}](?![^${plain}])|[${plain}]?[^${plain}]+(?:(?<=[${prepended}])[${plain}][^${plain}]*)*`,
+  "gu",
+);
 /** Clusters of this many bytes and more are looked up character by character. */
 const longCluster = 6;
 
@@ -13,7 +27,7 @@ const longCluster = 6;
 export class Charsmap {
   #units;
   #replacements;
-  /** Answers by what was asked; null where nothing is replaced. @type {Map<string, string | null>} */
+  /** Answers by what was asked; null where nothing is replaced. @type {Map<string, string[] | null>} */
   #known = new Map();
 
   /**
@@ -27,33 +41,27 @@ export class Charsmap {
   }
 
   /**
-   * What a short cluster of characters becomes; characters of long ones, and of those unknown, are asked for one by one.
+   * Short clusters of characters are replaced as one; the characters of long ones, and of those unknown, one by one.
    * @param {string} text
-   * @returns {{chars: string[], from: number}[]} replacements, each for `from` characters
+   * @param {(chars: string[], from: number) => void} put  gets what stands for the next `from` characters
    */
-  replace(text) {
-    /** @type {{chars: string[], from: number}[]} */
-    const parts = [];
-    const ask = (/** @type {string} */ chars) => {
-      const found = this.#find(chars);
-      if (found !== null) parts.push({ chars: Array.from(found), from: Array.from(chars).length });
-      return found !== null;
-    };
+  replace(text, put) {
     for (const cluster of findClusters(text)) {
-      if (isShort(cluster) && ask(cluster)) continue;
-      for (const char of cluster) if (!ask(char)) parts.push({ chars: [char], from: 1 });
+      const found = isShort(cluster) ? this.#find(cluster) : null;
+      if (found) put(found, countCharacters(cluster));
+      else for (const char of cluster) put(this.#find(char) ?? [char], 1);
     }
-    return parts;
   }
 
   /**
    * @param {string} text
-   * @returns {string | null}
+   * @returns {string[] | null} characters
    */
   #find(text) {
     let found = this.#known.get(text);
     if (found === undefined) {
-      found = this.#lookUp(encoder.encode(text));
+      const replacement = this.#lookUp(encoder.encode(text));
+      found = replacement === null ? null : Array.from(replacement);
       this.#known.set(text, found);
     }
     return found;
@@ -100,7 +108,10 @@ function readOffset(unit) {
  * @returns {Iterable<string>} what is one character to the reader
  */
 function* findClusters(text) {
-  for (const { segment } of graphemes.segment(text)) yield segment;
+  for (const [run] of text.matchAll(runs)) {
+    if (run.length === 1) yield run;
+    else for (const { segment } of graphemes.segment(run)) yield segment;
+  }
 }
 
 /**
@@ -108,5 +119,5 @@ function* findClusters(text) {
  * @returns {boolean}
  */
 function isShort(cluster) {
-  return cluster.length < longCluster && encoder.encode(cluster).length < longCluster;
+  return cluster.length === 1 || (cluster.length < longCluster && encoder.encode(cluster).length < longCluster);
 }

@@ -17,6 +17,7 @@
 import { KitError } from "../errors.js";
 import { AddedTokenFinder } from "./added-tokens.js";
 import { Bpe } from "./bpe.js";
+import { countCharacters } from "./characters.js";
 import { makeDecoder, tidySpaces } from "./decode-tokens.js";
 import { makeNormalizer } from "./normalize.js";
 import { makePreTokenizer } from "./pre-tokenize.js";
@@ -242,16 +243,6 @@ function makeModel(config) {
 function beginsText(text, origins, at) {
   if (at === 0) return origins[0] === 0;
   return origins[1] === 0 && origins[countCharacters(text.slice(0, at))] === 0;
-}
-
-/**
- * @param {string} text
- * @returns {number} code points
- */
-function countCharacters(text) {
-  let count = text.length;
-  for (let index = 0; index < text.length; index++) if ((text.charCodeAt(index) & 0xfc00) === 0xdc00) count--;
-  return count;
 }
 
 /**

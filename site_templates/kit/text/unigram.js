@@ -22,6 +22,7 @@ export class Unigram {
   #byteFallback;
   /** In the order of UTF-16 units, so that what begins alike stands together. @type {string[]} */
   #sorted;
+  #sortedIds;
   /** By first unit: where in `#sorted` its pieces begin and end. @type {Map<number, [number, number]>} */
   #groups = new Map();
 
@@ -36,6 +37,7 @@ export class Unigram {
     this.#unknownScore = this.#scores.reduce((least, score) => Math.min(least, score), Infinity) - unknownPenalty;
     this.#byteFallback = Boolean(byteFallback);
     this.#sorted = [...this.#ids.keys()].filter(Boolean).sort();
+    this.#sortedIds = Int32Array.from(this.#sorted, (piece) => this.#ids.get(piece) ?? 0);
     this.#sorted.forEach((piece, index) => {
       const first = piece.charCodeAt(0);
       this.#groups.set(first, [this.#groups.get(first)?.[0] ?? index, index + 1]);
@@ -103,15 +105,17 @@ export class Unigram {
     const scores = new Float64Array(word.length + 1);
     const starts = new Int32Array(word.length + 1).fill(-1);
     const ids = new Int32Array(word.length + 1);
+    const offer = (/** @type {number} */ start, /** @type {number} */ end, /** @type {number} */ id, score = this.#scores[id]) => {
+      const sum = scores[start] + score;
+      if (starts[end] >= 0 && sum <= scores[end]) return;
+      scores[end] = sum;
+      starts[end] = start;
+      ids[end] = id;
+    };
     for (let start = 0; start < word.length; ) {
       const character = /** @type {number} */ (word.codePointAt(start)) > 0xffff ? 2 : 1;
-      const offer = (/** @type {number} */ end, /** @type {number} */ id, /** @type {number} */ score) => {
-        if (starts[end] >= 0 && scores[start] + score <= scores[end]) return;
-        [scores[end], starts[end], ids[end]] = [scores[start] + score, start, id];
-      };
-      if (!this.#offerPieces(word, start, character, offer)) {
-        offer(start + character, this.#needUnknown(), this.#unknownScore);
-      }
+      const alone = this.#offerPieces(word, start, character, offer);
+      if (!alone) offer(start, start + character, this.#needUnknown(), this.#unknownScore);
       start += character;
     }
     return { starts, ids };
@@ -122,17 +126,18 @@ export class Unigram {
    * @param {string} word
    * @param {number} start
    * @param {number} character  length of the first one
-   * @param {(end: number, id: number, score: number) => void} offer
+   * @param {(start: number, end: number, id: number) => void} offer
    * @returns {boolean} whether one of them is the first character alone
    */
   #offerPieces(word, start, character, offer) {
-    let [low, high] = this.#groups.get(word.charCodeAt(start)) ?? [0, 0];
+    const group = this.#groups.get(word.charCodeAt(start));
+    if (!group) return false;
+    let [low, high] = group;
     let alone = false;
     for (let length = 1; low < high; length++) {
-      const piece = this.#sorted[low]; // the shortest of the range comes first
-      if (piece.length === length) {
-        const id = /** @type {number} */ (this.#ids.get(piece));
-        offer(start + length, id, this.#scores[id]);
+      // The shortest of the range comes first.
+      if (this.#sorted[low].length === length) {
+        offer(start, start + length, this.#sortedIds[low]);
         alone ||= length === character;
         low++;
       }
