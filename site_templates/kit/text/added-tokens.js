@@ -1,6 +1,6 @@
 /**
- * The tokens that were added to a vocabulary: they are cut out of the text before anything else is done to it (or, where
- * they are `normalized`, once it is), always the longest of those that begin at a place.
+ * The tokens that were added to a vocabulary: they are cut out of the text before anything else is done to it, or, where
+ * they are `normalized`, once it is; always the longest of those that begin at a place.
  *
  * @typedef {object} AddedToken  of tokenizer.json
  * @property {number} id

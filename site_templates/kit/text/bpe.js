@@ -1,6 +1,6 @@
 /**
  * Byte-pair encoding: of all neighbours that may merge, those of the lowest rank do first, the leftmost before others.
- * Symbols are linked by their places and candidates wait in a heap, so that a word of a megabyte takes a second, not a day.
+ * Symbols are linked by their places and candidates wait in a heap: a word of a megabyte takes a second, not a day.
  *
  * @typedef {import("./word-models.js").Tokens} Tokens
  */

@@ -180,8 +180,6 @@ export function tidySpaces(text, contracts = false) {
 function strip(token, content, start, stop) {
   let [from, to] = [0, token.length];
   for (let count = 0; count < start && token.startsWith(content, from); count++) from += content.length;
-  for (let count = 0; count < stop && to > from && token.endsWith(content) && token.slice(0, to).endsWith(content); count++) {
-    to -= content.length;
-  }
+  for (let count = 0; count < stop && to > from && token.endsWith(content, to); count++) to -= content.length;
   return token.slice(from, to);
 }

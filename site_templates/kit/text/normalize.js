@@ -11,6 +11,7 @@
 import { KitError } from "../errors.js";
 import { spellText } from "./byte-alphabet.js";
 import { countCharacters } from "./characters.js";
+import { escapePattern } from "./pattern.js";
 import { Charsmap } from "./precompiled.js";
 import { findRanges } from "./split.js";
 import { isCombining, normalizeOld, youngFormat, youngMark } from "./young-characters.js";
@@ -189,8 +190,8 @@ function makeBert({ clean_text: clean, handle_chinese_chars: spaced, strip_accen
  */
 function makeReplace({ pattern, content }, compile) {
   const given = Array.from(/** @type {string} */ (content));
-  const escaped = pattern.String?.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
-  const expression = escaped === undefined ? compile(pattern.Regex) : new RegExp(escaped, "gu");
+  const plain = pattern.String;
+  const expression = plain === undefined ? compile(pattern.Regex) : new RegExp(escapePattern(plain), "gu");
   return (text) => {
     const whole = text.chars.join("");
     const ranges = findRanges(whole, expression);

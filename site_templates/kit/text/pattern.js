@@ -1,7 +1,15 @@
 /**
- * Regular expressions of tokenizer.json are written for Oniguruma. The library `@huggingface/tokenizers` writes them anew
- * for JavaScript; what it leaves out is done here before.
+ * Regular expressions of tokenizer.json are written for Oniguruma. The library `@huggingface/tokenizers` writes them
+ * anew for JavaScript; what it leaves out is done here before.
  */
+
+/**
+ * @param {string} text
+ * @returns {string} as a pattern that matches it
+ */
+export function escapePattern(text) {
+  return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+}
 
 /** Groups such as (?i:'s|'t): the library folds the 26 letters only, and two of them have a third form. */
 const caselessGroup = /\(\?i:([^()[\]\\]*)\)/g;

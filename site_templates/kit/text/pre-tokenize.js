@@ -9,6 +9,7 @@
 
 import { KitError } from "../errors.js";
 import { spellText } from "./byte-alphabet.js";
+import { escapePattern } from "./pattern.js";
 import { cutRanges, findRanges } from "./split.js";
 import { withOldCharacters } from "./young-characters.js";
 
@@ -24,12 +25,13 @@ const plainWords =
 const makers = {
   BertPreTokenizer: () => chain([cutter(whiteSpace, "Removed"), cutter(punctuation, "Isolated", "punctuation")]),
   ByteLevel: makeByteLevel,
-  CharDelimiterSplit: ({ delimiter }) => cutter(new RegExp(escape(delimiter), "gu"), "Removed"),
+  CharDelimiterSplit: ({ delimiter }) => cutter(new RegExp(escapePattern(delimiter), "gu"), "Removed"),
   Digits: ({ individual_digits: alone }) => cutter(/\p{N}/gu, alone ? "Isolated" : "Contiguous"),
   FixedLength: ({ length }) => cutter(new RegExp(`[^]{1,${length}}`, "gu"), "Isolated"),
   Metaspace: makeMetaspace,
   Punctuation: ({ behavior = "Isolated" }) => cutter(punctuation, behavior, "punctuation"),
-  Sequence: ({ pretokenizers }, compile) => chain(pretokenizers.map((/** @type {any} */ each) => makeStep(each, compile))),
+  Sequence: ({ pretokenizers: steps }, compile) =>
+    chain(steps.map((/** @type {any} */ each) => makeStep(each, compile))),
   Split: makeSplit,
   Whitespace: () => cutter(plainWords, "Removed", "patterns", true),
   WhitespaceSplit: () => cutter(whiteSpace, "Removed"),
@@ -81,14 +83,6 @@ function cutter(pattern, behavior, table, inverts = false) {
 }
 
 /**
- * @param {string} text
- * @returns {string} as a pattern that matches it
- */
-function escape(text) {
-  return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
-}
-
-/**
  * @param {any} config
  * @returns {Step}
  */
@@ -105,7 +99,8 @@ function makeByteLevel({ add_prefix_space: prefixed, use_regex: cuts = true }) {
  * @returns {Step}
  */
 function makeMetaspace({ replacement, prepend_scheme: scheme = "always", split = true }) {
-  const cut = split ? cutter(new RegExp(escape(replacement), "gu"), "MergedWithNext") : (/** @type {Word} */ word) => [word];
+  const spaces = new RegExp(escapePattern(replacement), "gu");
+  const cut = split ? cutter(spaces, "MergedWithNext") : (/** @type {Word} */ word) => [word];
   return ({ text, at }, beginsText) => {
     const spelled = text.replaceAll(" ", () => replacement);
     const prepends = scheme === "always" || (scheme === "first" && beginsText(at));
@@ -120,6 +115,6 @@ function makeMetaspace({ replacement, prepend_scheme: scheme = "always", split =
  * @returns {Step}
  */
 function makeSplit({ pattern, behavior, invert }, compile) {
-  const expression = pattern.String === undefined ? compile(pattern.Regex) : new RegExp(escape(pattern.String), "gu");
+  const expression = pattern.String === undefined ? compile(pattern.Regex) : new RegExp(escapePattern(pattern.String), "gu");
   return cutter(expression, behavior, pattern.String === undefined ? "patterns" : undefined, invert);
 }

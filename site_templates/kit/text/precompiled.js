@@ -10,11 +10,12 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
 /** Characters of scripts that everybody writes in, which are never one with their like. */
 const plain =
-  "\\t -~\\xA0-\\xAC\\xAE-\\u02FF\\u0370-\\u0482\\u048A-\\u052F\\u2010-\\u2027\\u3000-\\u3029\\u3041-\\u3096\\u30A1-\\u30FA\\u4E00-\\u9FFF";
+  "\\t -~\\xA0-\\xAC\\xAE-\\u02FF\\u0370-\\u0482\\u048A-\\u052F\\u2010-\\u2027\\u3000-\\u3029" +
+  "\\u3041-\\u3096\\u30A1-\\u30FA\\u4E00-\\u9FFF";
 /** Characters that take in the one behind them. */
 const prepended =
-  "\\u0600-\\u0605\\u06DD\\u070F\\u0890\\u0891\\u08E2\\u0D4E\\u{110BD}\\u{110CD}\\u{111C2}\\u{111C3}\\u{113D1}\\u{1193F}\\u{11941}" +
-  "\\u{11A3A}\\u{11A84}-\\u{11A89}\\u{11D46}\\u{11F02}";
+  "\\u0600-\\u0605\\u06DD\\u070F\\u0890\\u0891\\u08E2\\u0D4E\\u{110BD}\\u{110CD}\\u{111C2}\\u{111C3}\\u{113D1}" +
+  "\\u{1193F}\\u{11941}\\u{11A3A}\\u{11A84}-\\u{11A89}\\u{11D46}\\u{11F02}";
 /** The segmenter's time grows with the square of the text's length, so it gets as little as can be a cluster. */
 const runs = new RegExp(
   `[${plain}](?![^${plain}])|[${plain}]?[^${plain}]+(?:(?<=[${prepended}])[${plain}][^${plain}]*)*`,

@@ -105,7 +105,8 @@ export class Unigram {
     const scores = new Float64Array(word.length + 1);
     const starts = new Int32Array(word.length + 1).fill(-1);
     const ids = new Int32Array(word.length + 1);
-    const offer = (/** @type {number} */ start, /** @type {number} */ end, /** @type {number} */ id, score = this.#scores[id]) => {
+    /** @type {(start: number, end: number, id: number, score?: number) => void} */
+    const offer = (start, end, id, score = this.#scores[id]) => {
       const sum = scores[start] + score;
       if (starts[end] >= 0 && sum <= scores[end]) return;
       scores[end] = sum;
