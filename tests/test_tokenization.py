@@ -43,7 +43,10 @@ SPEAKING = (
     "metaspace-bpe",
     "sentencepiece-bytes",
 )
-ENCODERS = ("wordpiece", "byte-level", "unigram", "sentencepiece")
+ENCODERS = (
+    *("wordpiece", "wordpiece-cased", "byte-level", "byte-level-split", "byte-level-digits", "unigram", "sentencepiece"),
+    *("sentencepiece-words", "words", "split-words"),
+)
 
 any_text = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 words = st.lists(st.one_of(st.sampled_from(WORDS), st.text(max_size=3)), max_size=8).map("".join)
@@ -157,8 +160,10 @@ def test_truncation_and_padding(pair: TokenizerPair, strategy: str, side: str) -
 @pytest.mark.parametrize("kind", ENCODERS)
 def test_where_tokens_stand(kind: str) -> None:
     with open_pair(KINDS[kind]()) as pair:
-        found = pair.ask([{"kind": "spans", "text": text} for text in TEXTS])
-        for text, spans in zip(TEXTS, found, strict=True):
+        # Where marks change places, which of them comes from where is told differently.
+        texts = [text for text in (*TEXTS, *FOUND) if "\u0345" not in text]
+        found = pair.ask([{"kind": "spans", "text": text} for text in texts])
+        for text, spans in zip(texts, found, strict=True):
             offsets = pair.original.encode(text, add_special_tokens=False).offsets
             assert spans == [list(each) for each in offsets], text
 

@@ -83,6 +83,14 @@ def train_sentencepiece(rule: str = "nmt_nfkc", **fallback: Any) -> Tokenizer:
     return tokenizer
 
 
+def make_word_unigram() -> Tokenizer:
+    """Unigram as older files of XLM-RoBERTa have it: cut at white space first."""
+    tokenizer = train_sentencepiece()
+    cuts = [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(prepend_scheme="always")]
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(cuts)
+    return tokenizer
+
+
 def make_byte_unigram() -> Tokenizer:
     """Unigram with a token for each byte, and no piece for the space alone."""
     trained = json.loads(train_sentencepiece("nfkc_cf").to_str())
@@ -223,6 +231,7 @@ def make_split_words() -> Tokenizer:
 KINDS: dict[str, Callable[[], Tokenizer]] = {
     **TRAINERS,
     "sentencepiece": train_sentencepiece,
+    "sentencepiece-words": make_word_unigram,
     "sentencepiece-bytes": make_byte_unigram,
     "byte-level-split": train_split_byte_level,
     "byte-level-digits": train_digit_byte_level,

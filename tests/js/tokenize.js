@@ -31,7 +31,7 @@ const makeAnswers = ({ rowEncoder, tokenizer }) => ({
     return Object.values(feeds).map(({ data }) => Array.from(/** @type {BigInt64Array} */ (data), Number));
   },
   spans: ({ text }) => rowEncoder.findSpans(text, Infinity).map((/** @type {any} */ { span }) => span),
-  words: ({ text }) => [...tokenizer.walk(text)].map((part) => part.words ?? part.added.id),
+  words: ({ text }) => [...tokenizer.walk(text)].map((part) => part.words?.map((/** @type {any} */ word) => word.text) ?? part.added.id),
   decode: ({ ids, skips }) => tokenizer.decode(ids, { skip_special_tokens: skips }),
   stream({ ids }) {
     const stream = new TextStream(new TokenBytes(tokenizer), new StopStrings([]));

@@ -1,7 +1,12 @@
 /**
  * The pre-tokenizers of tokenizer.json: from a normalized text to the words that the model cuts further.
  *
- * @typedef {{text: string, at: number}} Word  `at`: where it begins, in UTF-16 units
+ * @typedef {object} Word
+ * @property {string} text
+ * @property {number} at  where it begins in the normalized text, in UTF-16 units
+ * @property {number} added  how many units of it, at its beginning, are not in that text
+ * @property {string} [source]  what `text` spells in the alphabet for bytes
+ *
  * @typedef {(at: number) => boolean} BeginsText  whether what stands there comes from the very first character of all
  * @typedef {(word: Word, beginsText: BeginsText) => Word[]} Step
  * @typedef {(source: string) => RegExp} CompilePattern  from Oniguruma's syntax; with the flags g and u
@@ -40,12 +45,12 @@ const makers = {
 /**
  * @param {any} config  pre_tokenizer of tokenizer.json, or null
  * @param {CompilePattern} compile
- * @returns {(text: string, beginsText: BeginsText) => string[]}
+ * @returns {(text: string, beginsText: BeginsText) => Word[]}
  */
 export function makePreTokenizer(config, compile) {
-  if (!config) return (text) => [text];
+  if (!config) return (text) => [{ text, at: 0, added: 0 }];
   const step = makeStep(config, compile);
-  return (text, beginsText) => step({ text, at: 0 }, beginsText).map((word) => word.text);
+  return (text, beginsText) => step({ text, at: 0, added: 0 }, beginsText);
 }
 
 /**
@@ -75,11 +80,24 @@ function chain(steps) {
  * @returns {Step}
  */
 function cutter(pattern, behavior, table, inverts = false) {
-  return ({ text, at }) => {
+  return ({ text, at, added }) => {
     const ranges = findRanges(table ? withOldCharacters(text, table) : text, pattern);
     if (inverts) ranges.forEach((range) => (range.matched = !range.matched));
-    return cutRanges(ranges, behavior).map(({ start, end }) => ({ text: text.slice(start, end), at: at + start }));
+    return cutRanges(ranges, behavior).map(({ start, end }) => ({
+      text: text.slice(start, end),
+      at: at + Math.max(0, start - added),
+      added: Math.max(0, added - start),
+    }));
   };
+}
+
+/**
+ * @param {string} prefix
+ * @param {Word} word
+ * @returns {Word}
+ */
+function prepend(prefix, { text, at, added }) {
+  return { text: prefix + text, at, added: added + prefix.length };
 }
 
 /**
@@ -88,9 +106,9 @@ function cutter(pattern, behavior, table, inverts = false) {
  */
 function makeByteLevel({ add_prefix_space: prefixed, use_regex: cuts = true }) {
   const cut = cuts ? cutter(byteLevelWords, "Isolated", "patterns") : (/** @type {Word} */ word) => [word];
-  return ({ text, at }, beginsText) => {
-    const whole = prefixed && !text.startsWith(" ") ? ` ${text}` : text;
-    return cut({ text: whole, at }, beginsText).map((word) => ({ text: spellText(word.text), at: word.at }));
+  return (word, beginsText) => {
+    const whole = prefixed && !word.text.startsWith(" ") ? prepend(" ", word) : word;
+    return cut(whole, beginsText).map((each) => ({ ...each, text: spellText(each.text), source: each.text }));
   };
 }
 
@@ -101,11 +119,10 @@ function makeByteLevel({ add_prefix_space: prefixed, use_regex: cuts = true }) {
 function makeMetaspace({ replacement, prepend_scheme: scheme = "always", split = true }) {
   const spaces = new RegExp(escapePattern(replacement), "gu");
   const cut = split ? cutter(spaces, "MergedWithNext") : (/** @type {Word} */ word) => [word];
-  return ({ text, at }, beginsText) => {
-    const spelled = text.replaceAll(" ", () => replacement);
-    const prepends = scheme === "always" || (scheme === "first" && beginsText(at));
-    const whole = prepends && !spelled.startsWith(replacement) ? replacement + spelled : spelled;
-    return cut({ text: whole, at }, beginsText);
+  return (word, beginsText) => {
+    const spelled = { ...word, text: word.text.replaceAll(" ", () => replacement) };
+    const prepends = scheme === "always" || (scheme === "first" && beginsText(word.at));
+    return cut(prepends && !spelled.text.startsWith(replacement) ? prepend(replacement, spelled) : spelled, beginsText);
   };
 }
 

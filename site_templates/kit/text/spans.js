@@ -7,6 +7,7 @@
  */
 
 import { KitError } from "../errors.js";
+import { CharacterPlaces, countCharacters } from "./characters.js";
 
 const encoder = new TextEncoder();
 /** How byte-level vocabularies write a space. */
@@ -16,6 +17,7 @@ const byteSpace = "\u0120";
 export class SpanFinder {
   #tokenizer;
   #config;
+  #trimmers;
 
   /**
    * @param {Tokenizer} tokenizer
@@ -24,6 +26,7 @@ export class SpanFinder {
   constructor(tokenizer, tokenizerJson) {
     this.#tokenizer = tokenizer;
     this.#config = tokenizerJson;
+    this.#trimmers = findTrimmers(tokenizerJson.post_processor);
   }
 
   /**
@@ -31,9 +34,18 @@ export class SpanFinder {
    * @returns {Placed[]} one a token, without the special tokens that are put around the text
    */
   find(text) {
-    return [...this.#tokenizer.walk(text)].flatMap((part) =>
-      "added" in part ? [{ token: part.added.content, span: [part.start, part.end] }] : this.#findIn(part),
-    );
+    /** @type {Placed[]} */
+    const placed = [];
+    for (const part of this.#tokenizer.walk(text)) {
+      if ("added" in part) placed.push({ token: part.added.content, span: [part.start, part.end] });
+      else placed.push(...this.#findIn(part));
+    }
+    const trim = (/** @type {Placed} */ each, /** @type {number} */ index) =>
+      this.#trimmers.reduce(
+        (current, { add_prefix_space: prefixed }) => trimSpan(current, prefixed && (index === 0 || current.span[0] === 0)),
+        each,
+      );
+    return this.#trimmers.length ? placed.map(trim) : placed;
   }
 
   /**
@@ -41,35 +53,43 @@ export class SpanFinder {
    * @returns {Placed[]}
    */
   #findIn({ words, chars, origins }) {
-    const tokens = words.map((word) => ({ word, tokens: this.#tokenizer.tokenizeWord(word).tokens }));
-    return this.#placeTokens(tokens, chars).map(({ token, span: [start, end] }) => {
-      const last = end ? origins[end - 1] + 1 : origins[0];
-      return { token, span: [end > start ? origins[start] : last, last] };
+    const places = new CharacterPlaces(chars.join(""));
+    return words.flatMap((word) => {
+      const char = places.find(word.at);
+      return this.#placeTokens(word).map(({ token, span: [start, end] }) => {
+        // What was put before the word counts as its first character's.
+        const first = char + Math.max(0, start - word.added);
+        const last = origins[char + Math.max(1, end - word.added) - 1] + 1;
+        return { token, span: /** @type {Span} */ ([end > start ? origins[first] : last, last]) };
+      });
     });
   }
 
   /**
-   * @param {{word: string, tokens: string[]}[]} words
-   * @param {string[]} chars  normalized
-   * @returns {Placed[]} spans in `chars`
+   * @param {import("./pre-tokenize.js").Word} word
+   * @returns {Placed[]} spans in the word, in characters; of what its bytes spell, where it is spelled in bytes
    */
-  #placeTokens(words, chars) {
-    const kind = this.#config.pre_tokenizer?.type;
-    if (this.#config.model.type === "WordPiece") return placeWordPieces(words, chars, this.#config.model);
-    if (kind === "ByteLevel") return this.#trim(placeBytes(words, chars), this.#config.pre_tokenizer.add_prefix_space);
-    if (kind === "Metaspace" || !kind) return placePieces(words, chars);
-    throw unsupported(`pre-tokenizer ${kind}`);
+  #placeTokens({ text, source }) {
+    const { tokens } = this.#tokenizer.tokenizeWord(text);
+    const { type, unk_token: unknown, continuing_subword_prefix: prefix } = this.#config.model;
+    const length = countCharacters(text);
+    if (tokens.length === 1 && tokens[0] === unknown) return [{ token: unknown, span: [0, countCharacters(source ?? text)] }];
+    if (source !== undefined) return placeBytes(tokens, source);
+    const continued = type === "WordPiece" ? countCharacters(prefix) : 0;
+    const lengths = tokens.map((token, index) => countCharacters(token) - (index ? continued : 0));
+    if (lengths.reduce((sum, each) => sum + each, 0) !== length) throw unsupported(`model ${type} spells tokens anew`);
+    let end = 0;
+    return tokens.map((token, index) => ({ token, span: [end, (end += lengths[index])] }));
   }
+}
 
-  /**
-   * @param {Placed[]} placed
-   * @param {boolean} prefixed
-   * @returns {Placed[]} without the white space around a token, where the tokenizer says so
-   */
-  #trim(placed, prefixed) {
-    const trims = this.#config.post_processor?.trim_offsets;
-    return trims ? placed.map((each, index) => trimSpan(each, index === 0 && prefixed)) : placed;
-  }
+/**
+ * @param {any} config  post_processor of tokenizer.json
+ * @returns {{add_prefix_space: boolean}[]} the steps that take the white space around a token out of its span
+ */
+function findTrimmers(config) {
+  if (config?.type === "Sequence") return config.processors.flatMap(findTrimmers);
+  return config?.trim_offsets ? [config] : [];
 }
 
 /**
@@ -77,65 +97,22 @@ export class SpanFinder {
  * @returns {KitError}
  */
 function unsupported(what) {
-  return new KitError("bad-manifest", `Tokens cannot be placed in the text: the tokenizer's ${what} is not supported.`);
+  return new KitError("bad-manifest", `Tokens cannot be placed in the text: the tokenizer's ${what}.`);
 }
 
 /**
- * @param {{word: string, tokens: string[]}[]} words
- * @param {string[]} chars
- * @param {any} model
- * @returns {Placed[]}
- */
-function placeWordPieces(words, chars, { continuing_subword_prefix: prefix, unk_token: unknown }) {
-  let at = 0;
-  return words.flatMap(({ word, tokens }) => {
-    const letters = Array.from(word);
-    while (!letters.every((letter, index) => chars[at + index] === letter)) at++;
-    const end = at + letters.length;
-    let start = at;
-    at = end;
-    return tokens.map((token, index) => {
-      if (token === unknown && tokens.length === 1) return { token, span: /** @type {Span} */ ([start, end]) };
-      const begin = start;
-      start += Array.from(index ? token.slice(prefix.length) : token).length;
-      return { token, span: /** @type {Span} */ ([begin, start]) };
-    });
-  });
-}
-
-/**
- * @param {{word: string, tokens: string[]}[]} words  in the letters that stand for bytes
- * @param {string[]} chars
+ * @param {string[]} tokens  in the letters that stand for bytes
+ * @param {string} source
  * @returns {Placed[]} a token that ends within a character covers all of it
  */
-function placeBytes(words, chars) {
-  const owners = chars.flatMap((char, index) => Array.from(encoder.encode(char), () => index));
-  const total = words.reduce((sum, { word }) => sum + word.length, 0);
-  let at = owners.length - total; // -1 where a space was put before the text: it counts as the first character's
-  return words.flatMap(({ tokens }) =>
-    tokens.map((token) => {
-      const start = Math.max(at, 0);
-      at += token.length;
-      return { token, span: /** @type {Span} */ ([owners[start], owners[Math.max(at - 1, 0)] + 1]) };
-    }),
-  );
-}
-
-/**
- * @param {{word: string, tokens: string[]}[]} words
- * @param {string[]} chars
- * @returns {Placed[]}
- */
-function placePieces(words, chars) {
-  const total = words.reduce((sum, { word }) => sum + Array.from(word).length, 0);
-  let at = chars.length - total; // -1 where a space was put before the text: it counts as the first character's
-  return words.flatMap(({ tokens }) =>
-    tokens.map((token) => {
-      const start = Math.max(at, 0);
-      at += Array.from(token).length;
-      return { token, span: /** @type {Span} */ ([start, Math.max(at, 1)]) };
-    }),
-  );
+function placeBytes(tokens, source) {
+  const owners = Array.from(source).flatMap((char, index) => Array.from(encoder.encode(char), () => index));
+  let at = 0;
+  return tokens.map((token) => {
+    const start = at;
+    at += token.length;
+    return { token, span: [owners[start], owners[at - 1] + 1] };
+  });
 }
 
 /**
@@ -149,7 +126,7 @@ function trimSpan({ token, span: [start, end] }, keepsFirst) {
   let leading = letters.findIndex((letter) => !isSpace(letter));
   if (leading < 0) leading = letters.length;
   const trailing = letters.length - 1 - letters.findLastIndex((letter) => !isSpace(letter));
-  if (leading && keepsFirst) leading--;
+  if (leading === 1 && keepsFirst) leading = 0;
   const from = Math.min(start + leading, end);
   return { token, span: [from, end >= trailing ? Math.max(end - trailing, from) : end] };
 }

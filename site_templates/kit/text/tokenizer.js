@@ -6,7 +6,7 @@
  * @typedef {import("./word-models.js").Tokens} Tokens
  * @typedef {{tokenize: (word: string) => Tokens}} Model
  * @typedef {{added: AddedToken, start: number, end: number}} AddedPart  `start` and `end` in characters of the text
- * @typedef {{words: string[], chars: string[], origins: number[]}} PlainPart  `origins`: whose each is in the whole text
+ * @typedef {{words: import("./pre-tokenize.js").Word[], chars: string[], origins: number[]}} PlainPart  `origins`: whose each is in the whole text
  *
  * @typedef {object} EncodeOptions
  * @property {boolean} [add_special_tokens]  those around the text; true unless said otherwise
@@ -17,7 +17,7 @@
 import { KitError } from "../errors.js";
 import { AddedTokenFinder } from "./added-tokens.js";
 import { Bpe } from "./bpe.js";
-import { countCharacters } from "./characters.js";
+import { CharacterPlaces, countCharacters } from "./characters.js";
 import { makeDecoder, tidySpaces } from "./decode-tokens.js";
 import { makeNormalizer } from "./normalize.js";
 import { makePreTokenizer } from "./pre-tokenize.js";
@@ -89,7 +89,7 @@ export class Tokenizer {
     const pieces = [];
     for (const part of this.walk(text)) {
       if ("added" in part) pieces.push(part.added.id);
-      else for (const word of part.words) pieces.push(word);
+      else for (const word of part.words) pieces.push(word.text);
     }
     const ids = this.#encodePieces(fromEnd ? pieces.reverse() : pieces, limit, fromEnd);
     if (!specials) return { ids };
@@ -104,13 +104,11 @@ export class Tokenizer {
   *walk(text) {
     // Half a character cannot be written in UTF-8, which the reference reads.
     const whole = text.replace(/\p{Surrogate}/gu, "\uFFFD");
-    let start = 0;
-    for (const section of this.#raw.split(whole)) {
-      const plain = whole.slice(section.start, section.end);
-      const length = countCharacters(plain);
-      if (section.token) yield { added: section.token, start, end: start + length };
-      else yield* this.#walkPlain(plain, start);
-      start += length;
+    const places = new CharacterPlaces(whole);
+    for (const { start, end, token } of this.#raw.split(whole)) {
+      const place = places.find(start);
+      if (token) yield { added: token, start: place, end: places.find(end) };
+      else yield* this.#walkPlain(whole.slice(start, end), place);
     }
   }
 
@@ -122,17 +120,16 @@ export class Tokenizer {
   *#walkPlain(text, offset) {
     const { chars, origins } = this.#normalize(text);
     const normal = chars.join("");
-    let start = 0;
+    const places = new CharacterPlaces(normal);
     for (const section of this.#normal.split(normal)) {
-      const part = normal.slice(section.start, section.end);
-      const end = start + countCharacters(part);
-      const places = origins.slice(start, end).map((origin) => offset + origin);
-      if (section.token) yield { added: section.token, start: places[0], end: places[places.length - 1] + 1 };
+      const [start, end] = [places.find(section.start), places.find(section.end)];
+      const from = origins.slice(start, end).map((origin) => offset + origin);
+      if (section.token) yield { added: section.token, start: from[0], end: from[from.length - 1] + 1 };
       else {
-        const isFirst = (/** @type {number} */ at) => beginsText(part, places, at);
-        yield { words: this.#preTokenize(part, isFirst), chars: chars.slice(start, end), origins: places };
+        const part = normal.slice(section.start, section.end);
+        const isFirst = (/** @type {number} */ at) => beginsText(part, from, at);
+        yield { words: this.#preTokenize(part, isFirst), chars: chars.slice(start, end), origins: from };
       }
-      start = end;
     }
   }
 
