@@ -28,7 +28,7 @@ from webgpu_kit.errors import ExportError
 from webgpu_kit.export.gguf_file import read_gguf
 from webgpu_kit.recipe import find_recipe
 from webgpu_kit.source import fetch_source, find_cache_folder
-from webgpu_kit.tasks.page_tokenizer import KNOWN, check_tokenizer, walk_parts
+from webgpu_kit.tasks.page_tokenizer import KNOWN, check_places, check_tokenizer, walk_parts
 from webgpu_kit.vendor import models_folder
 
 EXAMPLES = int(os.environ.get("WEBGPU_KIT_EXAMPLES", "0"))
@@ -44,7 +44,15 @@ SPEAKING = (
     "sentencepiece-bytes",
 )
 ENCODERS = (
-    *("wordpiece", "wordpiece-cased", "byte-level", "byte-level-split", "byte-level-digits", "unigram", "sentencepiece"),
+    *(
+        "wordpiece",
+        "wordpiece-cased",
+        "byte-level",
+        "byte-level-split",
+        "byte-level-digits",
+        "unigram",
+        "sentencepiece",
+    ),
     *("sentencepiece-words", "words", "split-words"),
 )
 
@@ -272,3 +280,11 @@ def split(expression: str) -> dict[str, Any]:
 def test_what_the_page_cannot_do_is_named(tokenizer: dict[str, Any], message: str) -> None:
     with pytest.raises(ExportError, match=message):
         check_tokenizer(tokenizer, "here", speaks=True)
+
+
+def test_tokens_that_cannot_be_placed_are_refused() -> None:
+    for kind in ENCODERS:
+        check_places(json.loads(KINDS[kind]().to_str()), "here")
+    for kind in ("byte-fallback", "sentencepiece-bytes", "word-end-bpe"):
+        with pytest.raises(ExportError, match=r"here: its tokenizer's \w+ model spells words anew \("):
+            check_places(json.loads(KINDS[kind]().to_str()), "here")

@@ -81,6 +81,20 @@ def check_tokenizer(tokenizer: Mapping[str, Any], where: str, *, speaks: bool = 
         _check_streaming(tokenizer.get("decoder"), where)
 
 
+def check_places(tokenizer: Mapping[str, Any], where: str) -> None:
+    """Raise ExportError where the page could not tell from which characters each token comes."""
+    model = tokenizer["model"]
+    bytes_too = any(part["type"] == "ByteLevel" for part in walk_parts(tokenizer.get("pre_tokenizer")))
+    respelled = ("byte_fallback", "continuing_subword_prefix", "end_of_word_suffix")
+    found = [] if bytes_too or model["type"] == "WordPiece" else [name for name in respelled if model.get(name)]
+    if found:
+        raise ExportError(
+            f"{where}: its tokenizer's {model['type']} model spells words anew ({', '.join(found)}), "
+            "so that the page cannot mark its tokens in the text.",
+            fix=FIX,
+        )
+
+
 def walk_parts(config: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:
     """A stage of tokenizer.json and the steps within it."""
     if not config:
