@@ -9,7 +9,7 @@
  *
  * @typedef {object} TaskContext
  * @property {Manifest} manifest
- * @property {import("@huggingface/tokenizers").Tokenizer} [tokenizer]
+ * @property {import("./text/tokenizer.js").Tokenizer} [tokenizer]
  * @property {import("./text/row-encoder.js").RowEncoder} [rowEncoder]
  * @property {any} [tokenizerConfig]
  * @property {string} [jinjaUrl]
@@ -45,8 +45,9 @@ import * as textGeneration from "./tasks/text-generation.js";
 import * as textRanking from "./tasks/text-ranking.js";
 import * as tokenClassification from "./tasks/token-classification.js";
 import * as zeroShotClassification from "./tasks/zero-shot-classification.js";
-import { mendTokenizer } from "./text/mend-tokenizer.js";
+import { makePatternCompiler } from "./text/pattern.js";
 import { RowEncoder } from "./text/row-encoder.js";
+import { Tokenizer } from "./text/tokenizer.js";
 
 /** @type {Record<string, Task>} */
 const tasks = {
@@ -82,10 +83,7 @@ export async function makeContext(manifest, assets, tokenizersUrl, urls = {}) {
   const tokenizerJson = readJson(assets.get("tokenizer.json"));
   if (!tokenizerJson) return { manifest, ...urls };
   const tokenizerConfig = readJson(assets.get("tokenizer_config.json")) ?? {};
-  /** @type {typeof import("@huggingface/tokenizers")} */
-  const { Tokenizer } = await import(tokenizersUrl);
-  const tokenizer = new Tokenizer(tokenizerJson, tokenizerConfig);
-  mendTokenizer(tokenizer, tokenizerJson);
+  const tokenizer = new Tokenizer(tokenizerJson, tokenizerConfig, makePatternCompiler(await import(tokenizersUrl)));
   const rowEncoder = new RowEncoder(tokenizer, tokenizerJson, tokenizerConfig, manifest.settings.max_length ?? Infinity);
   return { manifest, tokenizer, rowEncoder, tokenizerConfig, ...urls };
 }

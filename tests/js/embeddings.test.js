@@ -4,9 +4,9 @@ import { test } from "node:test";
 import { packBatches } from "../../site_templates/kit/embedding/batches.js";
 import { countTokens, embedInputs } from "../../site_templates/kit/embedding/embedder.js";
 import { Embeddings } from "../../site_templates/kit/embedding/embeddings.js";
+import { RowEncoder } from "../../site_templates/kit/text/row-encoder.js";
 import { makeManifest } from "./fixtures.js";
-import { tokenizers } from "./packages.js";
-import { byteTokenizer } from "./tokenizers.js";
+import { byteTokenizer, makeTokenizer } from "./tokenizers.js";
 
 /**
  * @typedef {import("../../site_templates/node_modules/openai/resources/embeddings").CreateEmbeddingResponse} Response
@@ -15,7 +15,9 @@ import { byteTokenizer } from "./tokenizers.js";
  */
 
 const manifest = makeManifest([], { task: "feature-extraction", settings: { max_length: 20, dimensions: 2 } });
-const context = { manifest, tokenizer: new tokenizers.Tokenizer(byteTokenizer([], []), {}), tokenizerConfig: {} };
+const json = byteTokenizer([], []);
+const tokenizer = makeTokenizer(json);
+const context = { manifest, tokenizer, rowEncoder: new RowEncoder(tokenizer, json, {}, 20), tokenizerConfig: {} };
 
 /** A graph whose embedding is the number of tokens and their sum, so that rows cannot be mistaken for one another. */
 function makeSession() {

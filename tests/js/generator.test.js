@@ -10,10 +10,10 @@ import { TokenBytes } from "../../site_templates/kit/generation/token-bytes.js";
 import { TokenCache } from "../../site_templates/kit/generation/token-cache.js";
 import { fromNumbers } from "../../site_templates/kit/tensors.js";
 import { makeManifest } from "./fixtures.js";
-import { jinja, tokenizers } from "./packages.js";
-import { byteTokenizer } from "./tokenizers.js";
+import { jinja } from "./packages.js";
+import { byteTokenizer, makeTokenizer } from "./tokenizers.js";
 
-const tokenizer = new tokenizers.Tokenizer(byteTokenizer(["<|end|>"], []), {});
+const tokenizer = makeTokenizer(byteTokenizer(["<|end|>"], []));
 const end = 256;
 const vocabulary = 257;
 const generation = {

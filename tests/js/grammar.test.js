@@ -7,8 +7,8 @@ import { Random } from "../../site_templates/kit/generation/random.js";
 import { Sampler, SamplerBuffers, plainSampling } from "../../site_templates/kit/generation/sampler.js";
 import { TextStream, StopStrings } from "../../site_templates/kit/generation/text-stream.js";
 import { TokenBytes } from "../../site_templates/kit/generation/token-bytes.js";
-import { compileSchema, tokenizers, xgrammar } from "./packages.js";
-import { byteTokenizer, spelledTokenizer } from "./tokenizers.js";
+import { compileSchema, xgrammar } from "./packages.js";
+import { byteTokenizer, makeTokenizer, spelledTokenizer } from "./tokenizers.js";
 
 /** Tokens across the borders of a JSON text, half characters aside (every byte is a token of its own). */
 const nasty = [
@@ -38,7 +38,7 @@ const nasty = [
   "  ",
 ];
 const end = 256;
-const tokenizer = new tokenizers.Tokenizer(byteTokenizer(["<|end|>", "<|other|>"], nasty), {});
+const tokenizer = makeTokenizer(byteTokenizer(["<|end|>", "<|other|>"], nasty));
 const vocabulary = 258 + nasty.length + 7; // a graph may have more logits than the tokenizer has tokens
 const tokenBytes = new TokenBytes(tokenizer);
 const settings = /** @type {any} */ ({ vocabulary, eos_token_ids: [end] });
@@ -377,7 +377,7 @@ test("the same grammar is compiled once, and many are not kept for ever", async 
 });
 
 test("a tokenizer of spelled bytes", async () => {
-  const spelled = new tokenizers.Tokenizer(
+  const spelled = makeTokenizer(
     spelledTokenizer([
       '{"',
       '"',
@@ -390,7 +390,6 @@ test("a tokenizer of spelled bytes", async () => {
       ...Array.from({ length: 128 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`),
       "</s>",
     ]),
-    {},
   );
   const last = 137;
   const own = new Grammars(
@@ -410,7 +409,7 @@ test("a tokenizer of spelled bytes", async () => {
 });
 
 test("a tokenizer that cannot write the answer is an error, not an end", async () => {
-  const poor = new tokenizers.Tokenizer(spelledTokenizer(["{", "</s>"]), {});
+  const poor = makeTokenizer(spelledTokenizer(["{", "</s>"]));
   const own = new Grammars(xgrammar, new TokenBytes(poor), /** @type {any} */ ({ vocabulary: 3, eos_token_ids: [2] }));
   const constraint = await own.start(writeFormat({ type: "json_object" }));
   await constraint.look();

@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { before, test } from "node:test";
 
 import { findTask, makeContext } from "../../site_templates/kit/task.js";
-import { padBatch, truncateIds } from "../../site_templates/kit/tasks/feature-extraction.js";
 import { fromNumbers } from "../../site_templates/kit/tensors.js";
+import { padBatch } from "../../site_templates/kit/text/padding.js";
+import { RowEncoder } from "../../site_templates/kit/text/row-encoder.js";
 import { makeManifest } from "./fixtures.js";
+import { byteTokenizer, makeTokenizer } from "./tokenizers.js";
 
 const tokenizersUrl = new URL(
   "../../site_templates/node_modules/@huggingface/tokenizers/dist/tokenizers.mjs",
@@ -86,17 +88,24 @@ test("feature-extraction: a batch is no wider than its longest sentence", () => 
 });
 
 test("feature-extraction: truncation keeps whatever specials the tokenizer sets, on either side", () => {
-  /** @param {number[]} before @param {number[]} after */
-  const stub = (before, after) =>
-    /** @type {any} */ ({
-      encode: (/** @type {string} */ text, { add_special_tokens: specials = true } = {}) => ({
-        ids: specials ? [...before, ...text.split(" ").map(Number), ...after] : text.split(" ").map(Number),
-      }),
-    });
-  assert.deepEqual(truncateIds(stub([101], [102]), "1 2 3 4 5", 4), [101, 1, 2, 102]);
-  assert.deepEqual(truncateIds(stub([], [9]), "9 9 3 4", 3), [9, 9, 9]);
-  assert.deepEqual(truncateIds(stub([8, 8], []), "1 2 3", 4), [8, 8, 1, 2]);
-  assert.deepEqual(truncateIds(stub([101], [102]), "1 2", 4), [101, 1, 2, 102]);
+  /** @param {string} template @param {string} text @param {number} most */
+  const cut = (template, text, most) => {
+    const post = {
+      type: "TemplateProcessing",
+      single: template
+        .split(" ")
+        .map((id) => (id === "$A" ? { Sequence: { id: "A", type_id: 0 } } : { SpecialToken: { id, type_id: 0 } })),
+      pair: [],
+      special_tokens: { "<": { ids: [101] }, ">": { ids: [102] }, "<<": { ids: [8, 8] }, 9: { ids: [60] } },
+    };
+    const json = { ...byteTokenizer([], []), post_processor: post };
+    return new RowEncoder(makeTokenizer(json), json, {}, most).encode(text).ids;
+  };
+  const [one, two, nine] = [49, 50, 57]; // the bytes of these digits
+  assert.deepEqual(cut("< $A >", "12345", 4), [101, one, two, 102]);
+  assert.deepEqual(cut("$A 9", "9934", 3), [nine, nine, 60]);
+  assert.deepEqual(cut("<< $A", "123", 4), [8, 8, one, two]);
+  assert.deepEqual(cut("< $A >", "12", 4), [101, one, two, 102]);
 });
 
 test("feature-extraction: padding on the left where the tokenizer says so", () => {

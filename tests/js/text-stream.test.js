@@ -3,11 +3,9 @@ import { test } from "node:test";
 
 import { StopStrings, TextStream } from "../../site_templates/kit/generation/text-stream.js";
 import { TokenBytes } from "../../site_templates/kit/generation/token-bytes.js";
-import { tokenizers } from "./packages.js";
-import { byteTokenizer, spelledTokenizer } from "./tokenizers.js";
+import { byteTokenizer, makeTokenizer, spelledTokenizer } from "./tokenizers.js";
 
-const { Tokenizer } = tokenizers;
-const tokenizer = new Tokenizer(byteTokenizer(["<|end|>"], ["<tool>"]), {});
+const tokenizer = makeTokenizer(byteTokenizer(["<|end|>"], ["<tool>"]));
 const bytes = new TokenBytes(tokenizer);
 const samples = [
   "plain text, with  two spaces\n\n\ttabs",
@@ -59,7 +57,7 @@ test("special tokens say nothing, other added tokens their own name, unknown ids
 });
 
 test("tokenizers that spell spaces and bytes", () => {
-  const spelled = new Tokenizer(spelledTokenizer(["\u2581Hello", "\u2581", "wor", "<0xF0>", "<0x9F>", "<0x91>", "<0x8D>"]), {});
+  const spelled = makeTokenizer(spelledTokenizer(["\u2581Hello", "\u2581", "wor", "<0xF0>", "<0x9F>", "<0x91>", "<0x8D>"]));
   const stream = new TextStream(new TokenBytes(spelled), new StopStrings([]));
   const id = (/** @type {string} */ token) => /** @type {number} */ (spelled.token_to_id(token));
   const pieces = ["\u2581Hello", "\u2581", "wor", "<0xF0>", "<0x9F>", "<0x91>", "<0x8D>", "\u2581Hello"];
@@ -71,7 +69,7 @@ test("tokenizers that spell spaces and bytes", () => {
 
 test("a decoder that is neither is refused by name", () => {
   const wordPiece = { ...byteTokenizer([], []), decoder: { type: "WordPiece", prefix: "##", cleanup: true } };
-  assert.throws(() => new TokenBytes(new Tokenizer(wordPiece, {})), { code: "bad-manifest", message: /WordPiece/ });
+  assert.throws(() => new TokenBytes(makeTokenizer(wordPiece)), { code: "bad-manifest", message: /WordPiece/ });
 });
 
 /** @type {[string[], string[], string, boolean][]} stops, pieces, what is said, whether it stopped */

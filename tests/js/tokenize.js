@@ -1,8 +1,13 @@
-/** Answers lines of JSON on stdin: {tokenizer, config, maxLength} sets one up, {text, second?, truncation?} is encoded. */
+/**
+ * The page's tokenizer for tests/test_tokenization.py: each line of JSON on stdin is a job, answered by a line.
+ * {tokenizer, config, maxLength} sets one up; {requests} are answered by it, all at once. A job may be both.
+ */
 
 import { createInterface } from "node:readline";
+import { TextStream, StopStrings } from "../../site_templates/kit/generation/text-stream.js";
+import { TokenBytes } from "../../site_templates/kit/generation/token-bytes.js";
 import { makeContext } from "../../site_templates/kit/task.js";
-import { SpanFinder } from "../../site_templates/kit/text/spans.js";
+import { padRows } from "../../site_templates/kit/text/run-rows.js";
 import { makeManifest } from "./fixtures.js";
 
 const tokenizersUrl = new URL(
@@ -10,22 +15,47 @@ const tokenizersUrl = new URL(
   import.meta.url,
 ).href;
 const asBytes = (/** @type {unknown} */ value) => new TextEncoder().encode(JSON.stringify(value));
-/** @type {any} */
-let context;
-/** @type {any} */
-let json;
+const inputs = ["input_ids", "attention_mask", "token_type_ids"].map((name) => ({ name, dtype: "int64", shape: [] }));
 
-/** @param {any} request */
-async function answer({ tokenizer, config, maxLength, text, second, truncation, spans }) {
+/** @param {any} context @returns {Record<string, (request: any) => unknown>} */
+const makeAnswers = ({ rowEncoder, tokenizer }) => ({
+  encode({ text, second, truncation }) {
+    const row = second === undefined ? rowEncoder.encode(text) : rowEncoder.encodePair(text, second, truncation);
+    return [row.ids, row.types];
+  },
+  batch({ pairs, truncation }) {
+    const rows = pairs.map((/** @type {[string, string | null]} */ [text, second]) =>
+      second === null ? rowEncoder.encode(text) : rowEncoder.encodePair(text, second, truncation),
+    );
+    const feeds = padRows(rows, { ...rowEncoder.padding, inputs });
+    return Object.values(feeds).map(({ data }) => Array.from(/** @type {BigInt64Array} */ (data), Number));
+  },
+  spans: ({ text }) => rowEncoder.findSpans(text, Infinity).map((/** @type {any} */ { span }) => span),
+  words: ({ text }) => [...tokenizer.walk(text)].map((part) => part.words?.map((/** @type {any} */ word) => word.text) ?? part.added.id),
+  decode: ({ ids, skips }) => tokenizer.decode(ids, { skip_special_tokens: skips }),
+  stream({ ids }) {
+    const stream = new TextStream(new TokenBytes(tokenizer), new StopStrings([]));
+    return ids.map((/** @type {number} */ id) => stream.push(id)).join("") + stream.finish();
+  },
+});
+
+/** @type {Record<string, (request: any) => unknown>} */
+let answers = {};
+
+/** @param {any} job */
+async function answer({ tokenizer, config, maxLength, requests = [] }) {
   if (tokenizer) {
-    json = tokenizer;
     const assets = new Map([["tokenizer.json", asBytes(tokenizer)], ["tokenizer_config.json", asBytes(config)]]);
-    context = await makeContext(makeManifest([], { settings: { max_length: maxLength } }), assets, tokenizersUrl);
-    return {};
+    const settings = { max_length: maxLength };
+    answers = makeAnswers(await makeContext(makeManifest([], { settings }), assets, tokenizersUrl));
   }
-  const row = second === undefined ? context.rowEncoder.encode(text) : context.rowEncoder.encodePair(text, second, truncation);
-  const placed = spans ? new SpanFinder(context.tokenizer, json).find(text) : [];
-  return { ids: row.ids, types: row.types, spans: placed.map(({ span }) => span) };
+  return requests.map((/** @type {any} */ request) => {
+    try {
+      return answers[request.kind](request);
+    } catch (error) {
+      return { error: String(error) };
+    }
+  });
 }
 
 for await (const line of createInterface({ input: process.stdin })) {

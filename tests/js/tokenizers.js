@@ -1,5 +1,12 @@
 /** Small real tokenizers, as tokenizer.json holds them. */
 
+import { makePatternCompiler } from "../../site_templates/kit/text/pattern.js";
+import { Tokenizer } from "../../site_templates/kit/text/tokenizer.js";
+import { tokenizers } from "./packages.js";
+
+/** @param {unknown} json  tokenizer.json */
+export const makeTokenizer = (json) => new Tokenizer(json, {}, makePatternCompiler(tokenizers));
+
 /** @param {string} content @param {number} id @param {boolean} special */
 const added = (content, id, special) => ({
   ...{ id, content, special },

@@ -14,8 +14,8 @@ import { Random } from "../../site_templates/kit/generation/random.js";
 import { TokenBytes } from "../../site_templates/kit/generation/token-bytes.js";
 import { TokenCache } from "../../site_templates/kit/generation/token-cache.js";
 import { findToolSyntax } from "../../site_templates/kit/generation/tool-syntax.js";
-import { compileSchema, jinja, tokenizers, xgrammar } from "./packages.js";
-import { byteTokenizer } from "./tokenizers.js";
+import { compileSchema, jinja, xgrammar } from "./packages.js";
+import { byteTokenizer, makeTokenizer } from "./tokenizers.js";
 
 const hermes = await readFile(new URL("../tool_template.jinja", import.meta.url), "utf8");
 const loop = "{% for m in messages %}{{ m.role }}:{{ m.content }}{{ m.tool_calls | tojson if m.tool_calls }}\n{% endfor %}";
@@ -34,7 +34,7 @@ const nasty = [
   ...["<tool_call>", "</tool_call>", ">\n", '>{"', '}}\n</', '{"name": "', '", "', '"}', '":', "}}", "}]", ", {", "<tool", "call>x"],
   ...["😀", '{"', "get_", "\\u", '"arguments": {', '"parameters": {', "[{", "\n\n"],
 ];
-const tokenizer = new tokenizers.Tokenizer(byteTokenizer(special, nasty), {});
+const tokenizer = makeTokenizer(byteTokenizer(special, nasty));
 const [end, other, opener] = special.map((token) => Number(tokenizer.token_to_id(token)));
 const vocabulary = 256 + special.length + nasty.length + 5;
 const closers = [...'"}]>n0'].map((letter) => letter.charCodeAt(0));

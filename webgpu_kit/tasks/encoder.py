@@ -13,6 +13,7 @@ from webgpu_kit.artifacts import Source, Tensors
 from webgpu_kit.errors import ExportError
 from webgpu_kit.manifest import Interface
 from webgpu_kit.recipe import Recipe
+from webgpu_kit.tasks.page_tokenizer import write_page_tokenizer
 from webgpu_kit.tasks.task import LOAD, Original, TorchModel
 
 if TYPE_CHECKING:
@@ -148,11 +149,6 @@ def _count_positions(model: Any) -> int | None:
 
 def _write_tokenizer(tokenizer: Any) -> dict[str, bytes]:
     """The tokenizer as it runs here: transformers may have mended what the folder's own tokenizer.json says."""
-    import tokenizers
-
-    backend = tokenizers.Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
-    backend.no_padding()
-    backend.no_truncation()
     # Only what the page's tokenizer reads: old keys of the folder would be applied there on top of tokenizer.json.
     config = {
         **{name: str(token) for name, token in tokenizer.special_tokens_map.items() if isinstance(token, str)},
@@ -162,7 +158,7 @@ def _write_tokenizer(tokenizer: Any) -> dict[str, bytes]:
         "clean_up_tokenization_spaces": bool(getattr(tokenizer, "clean_up_tokenization_spaces", False)),
     }
     return {
-        "tokenizer.json": backend.to_str().encode(),
+        "tokenizer.json": write_page_tokenizer(tokenizer.backend_tokenizer, tokenizer.name_or_path),
         "tokenizer_config.json": json.dumps(config, sort_keys=True).encode(),
     }
 

@@ -19,6 +19,7 @@ from webgpu_kit.manifest import Interface
 from webgpu_kit.recipe import Recipe
 from webgpu_kit.tasks.chat_template import render_chats
 from webgpu_kit.tasks.greedy_answer import record_answers
+from webgpu_kit.tasks.page_tokenizer import write_page_tokenizer
 from webgpu_kit.tasks.task import LOAD, Original, Task, TorchModel
 
 ASKED = 8  # tokens whose probabilities are compared at each position; all others together are one more
@@ -56,16 +57,16 @@ def _load(source: Source, recipe: Recipe) -> TorchModel:
     return TorchModel(
         module=model,
         example={},
-        assets=_read_assets(source.path, tokenizer),
+        assets=_read_assets(source.path, tokenizer, recipe.source),
         settings={"generation": _read_generation(source.path, model.config, tokenizer, recipe)},
         tokenizer=tokenizer,
     )
 
 
-def _read_assets(folder: Path, tokenizer: Any) -> dict[str, bytes]:
-    saved, config = folder / "tokenizer.json", folder / "tokenizer_config.json"
+def _read_assets(folder: Path, tokenizer: Any, where: str) -> dict[str, bytes]:
+    config = folder / "tokenizer_config.json"
     return {
-        "tokenizer.json": saved.read_bytes() if saved.is_file() else tokenizer.backend_tokenizer.to_str().encode(),
+        "tokenizer.json": write_page_tokenizer(tokenizer.backend_tokenizer, where, speaks=True),
         "tokenizer_config.json": config.read_bytes() if config.is_file() else b"{}",
         "chat_template.jinja": tokenizer.chat_template.encode(),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from webgpu_kit.artifacts import Source
@@ -15,6 +16,7 @@ from webgpu_kit.tasks.encoder import (
     refuse_onnx,
     wrap_encoder,
 )
+from webgpu_kit.tasks.page_tokenizer import check_places
 from webgpu_kit.tasks.task import Task, TorchModel
 from webgpu_kit.tasks.text_classification import check_labels
 
@@ -37,7 +39,9 @@ def _load(source: Source, recipe: Recipe) -> TorchModel:
     def finish(answer: Any, mask: torch.Tensor) -> dict[str, torch.Tensor]:
         return {"scores": answer.logits.softmax(-1) * mask.unsqueeze(-1)}
 
-    return wrap_encoder(encoder, finish, {"labels": labels})
+    wrapped = wrap_encoder(encoder, finish, {"labels": labels})
+    check_places(json.loads(wrapped.assets["tokenizer.json"]), recipe.source)
+    return wrapped
 
 
 def _page_settings(settings: Any, recipe: Recipe) -> dict[str, Any]:

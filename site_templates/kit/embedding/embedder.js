@@ -4,7 +4,7 @@
  * @typedef {import("../types.js").EmbedRequest} EmbedRequest
  * @typedef {import("../types.js").EmbedAnswer} EmbedAnswer
  * @typedef {import("../task.js").TaskContext} TaskContext
- * @typedef {import("@huggingface/tokenizers").Tokenizer} Tokenizer
+ * @typedef {import("../text/tokenizer.js").Tokenizer} Tokenizer
  *
  * @typedef {object} EmbedListener
  * @property {(done: number, total: number) => void} onProgress  inputs that are embedded by now
@@ -13,8 +13,9 @@
 
 import { KitError } from "../errors.js";
 import { yieldToMessages } from "../generation/yield.js";
-import { findPadId, padBatch, truncateIds } from "../tasks/feature-extraction.js";
 import { toFloat32 } from "../tensors.js";
+import { padBatch } from "../text/padding.js";
+import { needRowEncoder } from "../text/row-encoder.js";
 import { batchTokens, packBatches } from "./batches.js";
 
 /**
@@ -28,14 +29,16 @@ export async function embedInputs(session, context, { inputs, cut }, { onProgres
   const startMs = performance.now();
   const tokenizer = needTokenizer(context);
   const maxLength = context.manifest.settings.max_length ?? Infinity;
-  const ids = inputs.map((input, index) => readIds(input, index, tokenizer, maxLength, cut));
-  const shape = { padId: findPadId(tokenizer, context.tokenizerConfig), padLeft: isPaddedLeft(context) };
+  const encoder = needRowEncoder(context);
+  const ids = inputs.map((input, index) =>
+    typeof input === "string" && cut ? encoder.encode(input).ids : readIds(input, index, tokenizer, maxLength),
+  );
   let embeddings = new Float32Array(0);
   let dimensions = 0;
   let done = 0;
   const lengths = ids.map(({ length }) => length);
   for (const batch of packBatches(lengths, batchTokens[session.backend])) {
-    const { embedding } = await session.run(padBatch({ ids: batch.map((place) => ids[place]), ...shape }));
+    const { embedding } = await session.run(padBatch({ ids: batch.map((place) => ids[place]), ...encoder.padding }));
     dimensions = embedding.shape[1];
     if (!done) embeddings = new Float32Array(ids.length * dimensions);
     const rows = toFloat32(embedding);
@@ -71,23 +74,13 @@ function needTokenizer({ tokenizer }) {
 }
 
 /**
- * @param {TaskContext} context
- * @returns {boolean}
- */
-function isPaddedLeft({ tokenizerConfig }) {
-  return tokenizerConfig?.padding_side === "left";
-}
-
-/**
  * @param {string | number[]} input  a text, or its token ids, special ones included
  * @param {number} index
  * @param {Tokenizer} tokenizer
  * @param {number} maxLength
- * @param {boolean} cut
  * @returns {number[]}
  */
-function readIds(input, index, tokenizer, maxLength, cut) {
-  if (typeof input === "string" && cut) return truncateIds(tokenizer, input, maxLength);
+function readIds(input, index, tokenizer, maxLength) {
   const ids = typeof input === "string" ? tokenizer.encode(input).ids : input;
   const unknown = typeof input === "string" ? undefined : ids.find((id) => tokenizer.id_to_token(id) === undefined);
   if (unknown !== undefined) throw new KitError("bad-input", `input[${index}]: the model has no token ${unknown}.`);

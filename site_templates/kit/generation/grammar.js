@@ -7,7 +7,7 @@
 
 import { KitError, describeError } from "../errors.js";
 import { makeSchemaRules, printGrammar } from "./grammar-schema.js";
-import { encodeAlphabet } from "./token-bytes.js";
+import { spellBytes } from "../text/byte-alphabet.js";
 
 /** So many compiled grammars are kept; each may be some megabytes. */
 const mostKept = 32;
@@ -67,7 +67,7 @@ export class Grammars {
     const { vocabulary, eos_token_ids: ends } = this.settings;
     // Bytes in the byte-level alphabet, whatever the tokenizer: so the engine sees what the text will get. A token
     // without bytes is a sign to the model, which the engine never lets through.
-    const tokens = Array.from({ length: vocabulary }, (_, id) => encodeAlphabet(this.tokenBytes.read(id)));
+    const tokens = Array.from({ length: vocabulary }, (_, id) => spellBytes(this.tokenBytes.read(id)));
     const { TokenizerInfo, GrammarCompiler } = this.engine;
     const info = await TokenizerInfo.createTokenizerInfo(tokens, "byte_level", false, vocabulary, ends);
     return GrammarCompiler.createGrammarCompiler(info, false);

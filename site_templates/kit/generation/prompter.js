@@ -10,7 +10,7 @@ import { KitError } from "../errors.js";
 /** Makes prompts for one model. */
 export class Prompter {
   /**
-   * @param {import("@huggingface/tokenizers").Tokenizer} tokenizer
+   * @param {import("../text/tokenizer.js").Tokenizer} tokenizer
    * @param {import("./token-bytes.js").TokenBytes} tokenBytes
    * @param {import("./chat-template.js").ChatTemplate} template
    * @param {GenerationSettings} settings

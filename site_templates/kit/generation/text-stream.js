@@ -21,10 +21,10 @@ export class TextStream {
    * @returns {string} what can be shown now; `stops.found` tells when to end
    */
   push(id) {
-    let text = this.#decoder.decode(this.tokenBytes.read(id), { stream: true });
-    // Tokenizers that spell spaces put one before the first word.
-    if (this.#fresh && this.tokenBytes.spelled && text.startsWith(" ")) text = text.slice(1);
-    this.#fresh &&= !text;
+    const bytes = this.tokenBytes.read(id);
+    const opens = this.#fresh && bytes.length > 0;
+    this.#fresh &&= !opens;
+    const text = this.#decoder.decode(opens ? this.tokenBytes.readFirst(id) : bytes, { stream: true });
     return this.stops.push(text);
   }
 

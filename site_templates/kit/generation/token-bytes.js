@@ -1,39 +1,16 @@
 /**
  * What each token adds to the text, in bytes: one token may hold a part of a character only.
  *
- * @typedef {import("@huggingface/tokenizers").Tokenizer} Tokenizer
+ * @typedef {import("../text/tokenizer.js").Tokenizer} Tokenizer
  */
 
 import { KitError } from "../errors.js";
+import { readSpelling } from "../text/byte-alphabet.js";
+import { readByte } from "../text/decode-tokens.js";
 
 const encoder = new TextEncoder();
 const nothing = new Uint8Array(0);
-
-/**
- * GPT-2's alphabet for bytes: printable Latin-1 characters stand for themselves, the other bytes for the characters
- * from U+0100 on.
- * @returns {Map<string, number>}
- */
-function makeByteAlphabet() {
-  const alphabet = new Map();
-  let next = 0x100;
-  for (let byte = 0; byte < 256; byte++) {
-    const printable = (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
-    alphabet.set(String.fromCharCode(printable ? byte : next++), byte);
-  }
-  return alphabet;
-}
-
-const byteAlphabet = makeByteAlphabet();
-const byteCharacters = [...byteAlphabet].sort(([, left], [, right]) => left - right).map(([character]) => character);
-
-/**
- * @param {Uint8Array} bytes
- * @returns {string} a character of the alphabet for each
- */
-export function encodeAlphabet(bytes) {
-  return Array.from(bytes, (byte) => byteCharacters[byte]).join("");
-}
+const space = 0x20;
 
 /** Bytes of tokens, and how many bytes a token has at most. */
 export class TokenBytes {
@@ -46,7 +23,9 @@ export class TokenBytes {
     this.signs = signs;
     this.added = tokenizer.get_added_tokens_decoder();
     /** Whether spaces are written as U+2581 and single bytes as <0x0A>, instead of in the alphabet for bytes. */
-    this.spelled = isSpelled(/** @type {any} */ (tokenizer.decoder)?.config);
+    this.spelled = isSpelled(tokenizer.decoderConfig);
+    /** What becomes of spaces before the first word: one is put there when text is made into tokens. */
+    this.opening = readOpening(tokenizer.decoderConfig);
     this.longest = this.#measureLongest();
   }
 
@@ -56,10 +35,21 @@ export class TokenBytes {
    */
   read(id) {
     const added = this.added.get(id);
-    if (added) return added.special && !this.signs.includes(added.content) ? nothing : encoder.encode(added.content);
+    if (added?.special) return this.signs.includes(added.content) ? encoder.encode(added.content) : nothing;
     const token = this.tokenizer.id_to_token(id);
     if (token === undefined) return nothing;
-    return this.spelled ? readSpelled(token) : readAlphabet(token);
+    return this.spelled ? readSpelled(token) : readSpelling(token);
+  }
+
+  /**
+   * @param {number} id
+   * @returns {Uint8Array} as the first token of a text: without the space that the tokenizer puts before it
+   */
+  readFirst(id) {
+    const token = this.tokenizer.id_to_token(id) ?? "";
+    if (this.opening === "drop") return readSpelled(token.replaceAll("\u2581", ""));
+    const bytes = this.read(id);
+    return this.opening === "strip" && bytes[0] === space ? bytes.subarray(1) : bytes;
   }
 
   /** @returns {number} */
@@ -86,13 +76,14 @@ function isSpelled(config) {
 }
 
 /**
- * @param {string} token
- * @returns {Uint8Array}
+ * @param {any} config  the decoder of tokenizer.json
+ * @returns {"keep" | "strip" | "drop"}  all, all but one, or none of the first token's
  */
-function readAlphabet(token) {
-  const bytes = Uint8Array.from(token, (character) => byteAlphabet.get(character) ?? 0);
-  // A token outside the alphabet was added to the vocabulary as it is.
-  return [...token].every((character) => byteAlphabet.has(character)) ? bytes : encoder.encode(token);
+function readOpening(config) {
+  const steps = [config, ...(config?.decoders ?? [])];
+  const metaspace = steps.find((step) => step?.type === "Metaspace");
+  if (metaspace) return metaspace.prepend_scheme === "never" ? "keep" : "drop";
+  return steps.some((step) => step?.type === "Strip" && step.start > 0) ? "strip" : "keep";
 }
 
 /**
@@ -100,6 +91,6 @@ function readAlphabet(token) {
  * @returns {Uint8Array}
  */
 function readSpelled(token) {
-  const byte = /^<0x([0-9A-Fa-f]{2})>$/.exec(token);
-  return byte ? Uint8Array.of(parseInt(byte[1], 16)) : encoder.encode(token.replaceAll("\u2581", " "));
+  const byte = readByte(token);
+  return byte !== undefined ? Uint8Array.of(byte) : encoder.encode(token.replaceAll("\u2581", " "));
 }

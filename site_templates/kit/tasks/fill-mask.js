@@ -10,7 +10,8 @@
  */
 
 import { KitError } from "../errors.js";
-import { checkTexts, needRowEncoder } from "../text/run-rows.js";
+import { needRowEncoder } from "../text/row-encoder.js";
+import { checkTexts } from "../text/run-rows.js";
 import { countElements, fromNumbers, toFloat32 } from "../tensors.js";
 
 const defaultCount = 5;

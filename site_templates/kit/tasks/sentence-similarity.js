@@ -6,7 +6,8 @@
  * @typedef {import("../text/row-encoder.js").Row} Row
  */
 
-import { checkText, checkTexts, needRowEncoder } from "../text/run-rows.js";
+import { needRowEncoder } from "../text/row-encoder.js";
+import { checkText, checkTexts } from "../text/run-rows.js";
 import { fromNumbers, toFloat32 } from "../tensors.js";
 
 /**

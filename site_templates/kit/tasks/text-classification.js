@@ -7,7 +7,8 @@
  * @typedef {{label: string, score: number}} Labelled
  */
 
-import { checkTexts, needRowEncoder, stackRows } from "../text/run-rows.js";
+import { needRowEncoder } from "../text/row-encoder.js";
+import { checkTexts, stackRows } from "../text/run-rows.js";
 import { toFloat32 } from "../tensors.js";
 
 /**

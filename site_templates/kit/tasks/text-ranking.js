@@ -6,7 +6,8 @@
  * @typedef {import("../text/row-encoder.js").Row} Row
  */
 
-import { checkText, checkTexts, needRowEncoder, stackRows } from "../text/run-rows.js";
+import { needRowEncoder } from "../text/row-encoder.js";
+import { checkText, checkTexts, stackRows } from "../text/run-rows.js";
 import { toFloat32 } from "../tensors.js";
 
 /**

@@ -9,7 +9,8 @@
  * @typedef {{label: string, score: number, word: string, start: number, end: number}} Tagged
  */
 
-import { checkTexts, needRowEncoder, stackRows } from "../text/run-rows.js";
+import { needRowEncoder } from "../text/row-encoder.js";
+import { checkTexts, stackRows } from "../text/run-rows.js";
 import { toFloat32 } from "../tensors.js";
 
 /** What the pipeline leaves out. */
@@ -101,7 +102,7 @@ function groupTokens(tagged, { tokenizer }) {
     .map((group) => ({
       entity_group: group[0].label.includes("-") ? group[0].label.slice(group[0].label.indexOf("-") + 1) : group[0].label,
       score: group.reduce((sum, { score }) => sum + score, 0) / group.length,
-      word: tokenizer?.decoder?.decode(group.map(({ word }) => word)) ?? group.map(({ word }) => word).join(" "),
+      word: tokenizer?.joinTokens(group.map(({ word }) => word)) ?? "",
       start: group[0].start,
       end: group[group.length - 1].end,
     }))

@@ -9,7 +9,8 @@
  */
 
 import { KitError } from "../errors.js";
-import { checkText, checkTexts, needRowEncoder } from "../text/run-rows.js";
+import { needRowEncoder } from "../text/row-encoder.js";
+import { checkText, checkTexts } from "../text/run-rows.js";
 import { fromNumbers, toFloat32 } from "../tensors.js";
 
 /**

@@ -1,7 +1,7 @@
 /**
  * From a text, or a pair of texts, to one row of token ids with its special tokens, cut to what the model reads.
  *
- * @typedef {import("@huggingface/tokenizers").Tokenizer} Tokenizer
+ * @typedef {import("./tokenizer.js").Tokenizer} Tokenizer
  * @typedef {"longest_first" | "only_first"} Truncation
  *
  * @typedef {object} Row
@@ -12,6 +12,7 @@
  */
 
 import { KitError } from "../errors.js";
+import { readPadding } from "./padding.js";
 import { SpanFinder } from "./spans.js";
 import { readTemplate } from "./special-tokens.js";
 
@@ -33,6 +34,7 @@ export class RowEncoder {
     this.#tokenizerJson = tokenizerJson;
     this.#template = readTemplate(tokenizerJson.post_processor);
     this.#cutsLeft = tokenizerConfig?.truncation_side === "left";
+    this.padding = readPadding(tokenizer, tokenizerConfig);
     this.maxLength = maxLength;
   }
 
@@ -72,7 +74,10 @@ export class RowEncoder {
    * @returns {Row}
    */
   #encode(texts, parts, truncation) {
-    const plain = texts.map((text) => this.#tokenizer.encode(text, { add_special_tokens: false }).ids);
+    // Of two texts the lengths decide how much of each is kept; of one, what is cut need not be looked at.
+    const limit = texts.length > 1 ? Infinity : this.maxLength;
+    const options = { add_special_tokens: false, limit, fromEnd: this.#cutsLeft };
+    const plain = texts.map((text) => this.#tokenizer.encode(text, options).ids);
     const added = parts.reduce((sum, part) => sum + ("ids" in part ? part.ids.length : 0), 0);
     const lengths = cutLengths(
       plain.map(({ length }) => length),
@@ -123,4 +128,13 @@ export function cutLengths(lengths, room, truncation) {
   if (shorter > room) large = shorter;
   if (small + large > room) [small, large] = [Math.floor(room / 2), Math.ceil(room / 2)];
   return first > second ? [large, small] : [small, large];
+}
+
+/**
+ * @param {import("../task.js").TaskContext} context
+ * @returns {RowEncoder}
+ */
+export function needRowEncoder({ rowEncoder }) {
+  if (rowEncoder) return rowEncoder;
+  throw new KitError("bad-manifest", "This model has no tokenizer.json and tokenizer_config.json.");
 }

@@ -10,8 +10,9 @@
 
 import { KitError } from "../errors.js";
 import { batchTokens, packBatches } from "../embedding/batches.js";
-import { findPadId, padBatch } from "../tasks/feature-extraction.js";
 import { countElements, toFloat32 } from "../tensors.js";
+import { padBatch } from "./padding.js";
+import { needRowEncoder } from "./row-encoder.js";
 
 /**
  * @param {Pick<import("../session.js").Session, "run" | "backend">} session
@@ -21,13 +22,8 @@ import { countElements, toFloat32 } from "../tensors.js";
  * @returns {Promise<Tensors[]>} each row's outputs, float32, without the batch and without padding
  */
 export async function runRows(session, rows, context, onAlive) {
-  const { tokenizer, tokenizerConfig, manifest } = context;
-  if (!tokenizer) throw new KitError("bad-manifest", "This model has no tokenizer.json and tokenizer_config.json.");
-  const layout = {
-    padId: findPadId(tokenizer, tokenizerConfig),
-    padLeft: tokenizerConfig?.padding_side === "left",
-    inputs: manifest.interface.inputs,
-  };
+  const { manifest } = context;
+  const layout = { ...needRowEncoder(context).padding, inputs: manifest.interface.inputs };
   /** @type {Tensors[]} */
   const results = new Array(rows.length);
   const lengths = rows.map(({ ids }) => ids.length);
@@ -149,13 +145,4 @@ export function checkTexts(value, name) {
 export function checkText(value, name) {
   if (typeof value === "string") return value;
   throw new KitError("bad-input", `${name} must be a text.`);
-}
-
-/**
- * @param {TaskContext} context
- * @returns {import("./row-encoder.js").RowEncoder}
- */
-export function needRowEncoder({ rowEncoder }) {
-  if (rowEncoder) return rowEncoder;
-  throw new KitError("bad-manifest", "This model has no tokenizer.json and tokenizer_config.json.");
 }

@@ -1,13 +1,13 @@
 /**
  * Where in the text each token comes from. The library gives tokens alone, so its stages are walked one by one.
  *
- * @typedef {import("@huggingface/tokenizers").Tokenizer} Tokenizer
+ * @typedef {import("./tokenizer.js").Tokenizer} Tokenizer
  * @typedef {[number, number]} Span  characters of the text (code points), the second exclusive
  * @typedef {{token: string, span: Span}} Placed
  */
 
 import { KitError } from "../errors.js";
-import { knowsNormalizer, makeNormalizer } from "./normalize.js";
+import { CharacterPlaces, countCharacters } from "./characters.js";
 
 const encoder = new TextEncoder();
 /** How byte-level vocabularies write a space. */
@@ -17,17 +17,16 @@ const byteSpace = "\u0120";
 export class SpanFinder {
   #tokenizer;
   #config;
-  #normalize;
+  #trimmers;
 
   /**
    * @param {Tokenizer} tokenizer
    * @param {any} tokenizerJson
    */
   constructor(tokenizer, tokenizerJson) {
-    if (!knowsNormalizer(tokenizerJson.normalizer)) throw unsupported(`normalizer ${tokenizerJson.normalizer.type}`);
-    this.#tokenizer = /** @type {any} */ (tokenizer);
+    this.#tokenizer = tokenizer;
     this.#config = tokenizerJson;
-    this.#normalize = makeNormalizer(tokenizerJson.normalizer);
+    this.#trimmers = findTrimmers(tokenizerJson.post_processor);
   }
 
   /**
@@ -37,59 +36,60 @@ export class SpanFinder {
   find(text) {
     /** @type {Placed[]} */
     const placed = [];
-    let start = 0;
-    let first = true;
-    for (const section of this.#tokenizer.splitter_unnormalized.split(text)) {
-      const length = Array.from(section).length;
-      if (this.#tokenizer.added_tokens_map.has(section)) placed.push({ token: section, span: [start, start + length] });
-      else placed.push(...this.#findIn(section, start, first));
-      start += length;
-      first = false;
+    for (const part of this.#tokenizer.walk(text)) {
+      if ("added" in part) placed.push({ token: part.added.content, span: [part.start, part.end] });
+      else placed.push(...this.#findIn(part));
     }
-    return placed;
+    const trim = (/** @type {Placed} */ each, /** @type {number} */ index) =>
+      this.#trimmers.reduce(
+        (current, { add_prefix_space: prefixed }) => trimSpan(current, prefixed && (index === 0 || current.span[0] === 0)),
+        each,
+      );
+    return this.#trimmers.length ? placed.map(trim) : placed;
   }
 
   /**
-   * @param {string} section
-   * @param {number} offset  of the section in the text
-   * @param {boolean} first
+   * @param {import("./tokenizer.js").PlainPart} part
    * @returns {Placed[]}
    */
-  #findIn(section, offset, first) {
-    const { chars, origins } = this.#normalize(section);
-    const text = chars.join("");
-    if (!text) return [];
-    const words = this.#tokenizer.pre_tokenizer?.(text, { section_index: first ? 0 : 1 }) ?? [text];
-    const tokens = words.map((/** @type {string} */ word) => ({ word, tokens: this.#tokenizer.model([word]) }));
-    const places = this.#placeTokens(tokens, chars);
-    return places.map(({ token, span: [start, end] }) => {
-      const last = end ? origins[end - 1] + 1 : 0;
-      return { token, span: [offset + (end > start ? origins[start] : last), offset + last] };
+  #findIn({ words, chars, origins }) {
+    const places = new CharacterPlaces(chars.join(""));
+    return words.flatMap((word) => {
+      const char = places.find(word.at);
+      return this.#placeTokens(word).map(({ token, span: [start, end] }) => {
+        // What was put before the word counts as its first character's.
+        const first = char + Math.max(0, start - word.added);
+        const last = origins[char + Math.max(1, end - word.added) - 1] + 1;
+        return { token, span: /** @type {Span} */ ([end > start ? origins[first] : last, last]) };
+      });
     });
   }
 
   /**
-   * @param {{word: string, tokens: string[]}[]} words
-   * @param {string[]} chars  normalized
-   * @returns {Placed[]} spans in `chars`
+   * @param {import("./pre-tokenize.js").Word} word
+   * @returns {Placed[]} spans in the word, in characters; of what its bytes spell, where it is spelled in bytes
    */
-  #placeTokens(words, chars) {
-    const kind = this.#config.pre_tokenizer?.type;
-    if (this.#config.model.type === "WordPiece") return placeWordPieces(words, chars, this.#config.model);
-    if (kind === "ByteLevel") return this.#trim(placeBytes(words, chars), this.#config.pre_tokenizer.add_prefix_space);
-    if (kind === "Metaspace" || !kind) return placePieces(words, chars);
-    throw unsupported(`pre-tokenizer ${kind}`);
+  #placeTokens({ text, source }) {
+    const { tokens } = this.#tokenizer.tokenizeWord(text);
+    const { type, unk_token: unknown, continuing_subword_prefix: prefix } = this.#config.model;
+    const length = countCharacters(text);
+    if (tokens.length === 1 && tokens[0] === unknown) return [{ token: unknown, span: [0, countCharacters(source ?? text)] }];
+    if (source !== undefined) return placeBytes(tokens, source);
+    const continued = type === "WordPiece" ? countCharacters(prefix) : 0;
+    const lengths = tokens.map((token, index) => countCharacters(token) - (index ? continued : 0));
+    if (lengths.reduce((sum, each) => sum + each, 0) !== length) throw unsupported(`model ${type} spells tokens anew`);
+    let end = 0;
+    return tokens.map((token, index) => ({ token, span: [end, (end += lengths[index])] }));
   }
+}
 
-  /**
-   * @param {Placed[]} placed
-   * @param {boolean} prefixed
-   * @returns {Placed[]} without the white space around a token, where the tokenizer says so
-   */
-  #trim(placed, prefixed) {
-    const trims = this.#config.post_processor?.trim_offsets;
-    return trims ? placed.map((each, index) => trimSpan(each, index === 0 && prefixed)) : placed;
-  }
+/**
+ * @param {any} config  post_processor of tokenizer.json
+ * @returns {{add_prefix_space: boolean}[]} the steps that take the white space around a token out of its span
+ */
+function findTrimmers(config) {
+  if (config?.type === "Sequence") return config.processors.flatMap(findTrimmers);
+  return config?.trim_offsets ? [config] : [];
 }
 
 /**
@@ -97,65 +97,22 @@ export class SpanFinder {
  * @returns {KitError}
  */
 function unsupported(what) {
-  return new KitError("bad-manifest", `Tokens cannot be placed in the text: the tokenizer's ${what} is not supported.`);
+  return new KitError("bad-manifest", `Tokens cannot be placed in the text: the tokenizer's ${what}.`);
 }
 
 /**
- * @param {{word: string, tokens: string[]}[]} words
- * @param {string[]} chars
- * @param {any} model
- * @returns {Placed[]}
- */
-function placeWordPieces(words, chars, { continuing_subword_prefix: prefix, unk_token: unknown }) {
-  let at = 0;
-  return words.flatMap(({ word, tokens }) => {
-    const letters = Array.from(word);
-    while (!letters.every((letter, index) => chars[at + index] === letter)) at++;
-    const end = at + letters.length;
-    let start = at;
-    at = end;
-    return tokens.map((token, index) => {
-      if (token === unknown && tokens.length === 1) return { token, span: /** @type {Span} */ ([start, end]) };
-      const begin = start;
-      start += Array.from(index ? token.slice(prefix.length) : token).length;
-      return { token, span: /** @type {Span} */ ([begin, start]) };
-    });
-  });
-}
-
-/**
- * @param {{word: string, tokens: string[]}[]} words  in the letters that stand for bytes
- * @param {string[]} chars
+ * @param {string[]} tokens  in the letters that stand for bytes
+ * @param {string} source
  * @returns {Placed[]} a token that ends within a character covers all of it
  */
-function placeBytes(words, chars) {
-  const owners = chars.flatMap((char, index) => Array.from(encoder.encode(char), () => index));
-  const total = words.reduce((sum, { word }) => sum + word.length, 0);
-  let at = owners.length - total; // -1 where a space was put before the text: it counts as the first character's
-  return words.flatMap(({ tokens }) =>
-    tokens.map((token) => {
-      const start = Math.max(at, 0);
-      at += token.length;
-      return { token, span: /** @type {Span} */ ([owners[start], owners[Math.max(at - 1, 0)] + 1]) };
-    }),
-  );
-}
-
-/**
- * @param {{word: string, tokens: string[]}[]} words
- * @param {string[]} chars
- * @returns {Placed[]}
- */
-function placePieces(words, chars) {
-  const total = words.reduce((sum, { word }) => sum + Array.from(word).length, 0);
-  let at = chars.length - total; // -1 where a space was put before the text: it counts as the first character's
-  return words.flatMap(({ tokens }) =>
-    tokens.map((token) => {
-      const start = Math.max(at, 0);
-      at += Array.from(token).length;
-      return { token, span: /** @type {Span} */ ([start, Math.max(at, 1)]) };
-    }),
-  );
+function placeBytes(tokens, source) {
+  const owners = Array.from(source).flatMap((char, index) => Array.from(encoder.encode(char), () => index));
+  let at = 0;
+  return tokens.map((token) => {
+    const start = at;
+    at += token.length;
+    return { token, span: [owners[start], owners[at - 1] + 1] };
+  });
 }
 
 /**
@@ -169,7 +126,7 @@ function trimSpan({ token, span: [start, end] }, keepsFirst) {
   let leading = letters.findIndex((letter) => !isSpace(letter));
   if (leading < 0) leading = letters.length;
   const trailing = letters.length - 1 - letters.findLastIndex((letter) => !isSpace(letter));
-  if (leading && keepsFirst) leading--;
+  if (leading === 1 && keepsFirst) leading = 0;
   const from = Math.min(start + leading, end);
   return { token, span: [from, end >= trailing ? Math.max(end - trailing, from) : end] };
 }
