@@ -2,10 +2,16 @@
 
 import { readDocument } from "./kit/documents/read.js";
 import { splitText } from "./kit/search/split.js";
+import { isKnownLanguage } from "./language.js";
 
 /**
  * @typedef {{name: string, file: {name: string, size: number, arrayBuffer: () => Promise<ArrayBuffer>}}} Given
- * @typedef {{name: string, file: number, files: number, share: number}} Step  `share` of this file that is done, 0 to 1
+ * @typedef {object} Step
+ * @property {string} name
+ * @property {number} file  from 1
+ * @property {number} files
+ * @property {number} share  of this file that is done, 0 to 1
+ * @property {string} page  which of a PDF is read, "" when none is
  *
  * @typedef {object} Parts
  * @property {import("./kit/search/client.js").SearchIndex} index
@@ -17,24 +23,34 @@ import { splitText } from "./kit/search/split.js";
 /** So few passages at a time that a search in between need not wait long. */
 const passagesAtOnce = 16;
 
+/** How much of the work on a PDF is reading it. */
+const readingShare = 0.2;
+
 /**
  * @param {readonly Given[]} given
  * @param {Parts} parts
- * @returns {Promise<string[]>} a sentence for each file that could not be taken
+ * @returns {Promise<string[]>} a sentence for each file that could not be taken, or not wholly understood
  */
 export async function indexFiles(given, { index, embedder, signal, onStep }) {
   /** @type {string[]} */
   const problems = [];
   for (const [place, { name, file }] of given.entries()) {
     if (signal.aborted) break;
-    const tell = (/** @type {number} */ share) => onStep({ name, file: place + 1, files: given.length, share });
+    const tell = (/** @type {number} */ share, page = "") =>
+      onStep({ name, file: place + 1, files: given.length, share, page });
     tell(0);
     try {
-      const read = await readDocument(file, name);
-      const passages = await splitText(read.text, (texts) => embedder.countTokens(texts));
+      const onPage = (/** @type {number} */ page, /** @type {number} */ pages) =>
+        tell((page / pages) * readingShare, `page ${page.toLocaleString("en")} of ${pages.toLocaleString("en")}`);
+      const read = await readDocument(file, name, { onPage, signal });
+      const begun = read.kind === "pdf" ? readingShare : 0;
+      const countTokens = (/** @type {string[]} */ texts) => embedder.countTokens(texts);
+      const passages = await splitText(read.text, countTokens);
       const texts = passages.map(({ start, end }) => read.text.slice(start, end));
-      const vectors = await embedAll(texts, embedder, signal, tell);
+      const vectors = await embedAll(texts, embedder, signal, (share) => tell(begun + (1 - begun) * share));
       await index.add([{ document: { ...read, id: name, passages }, vectors }]);
+      if (await isKnownLanguage(read.text, countTokens)) continue;
+      problems.push(`${name} is in a language that the model hardly knows: it finds words there rather than meanings.`);
     } catch (error) {
       if (signal.aborted) break;
       problems.push(error instanceof Error ? error.message : String(error));

@@ -8,7 +8,10 @@ import { indexFiles, listDropped } from "./indexing.js";
 /**
  * @typedef {import("./kit/search/service.js").Contents} Contents
  * @typedef {import("./indexing.js").Given} Given
- * @typedef {{samples: {path: string, label: string}[], onChange: () => void}} ShelfOptions
+ * @typedef {object} ShelfOptions
+ * @property {{path: string, label: string}[]} samples
+ * @property {string} manifest  the address of the site's
+ * @property {() => void} onChange
  */
 
 /** One collection at a time. */
@@ -32,9 +35,10 @@ export class Shelf {
     this.#index = index;
     this.#embedder = embedder;
     this.#options = options;
-    this.#collections = new Collections(index, identity, {
+    this.#collections = new Collections(index, identity, options.manifest, {
       onOpen: (contents) => this.#show(contents),
       onProblem: (words) => this.#explain([words]),
+      onWait: (words) => (find("#shelf-count", HTMLElement).textContent = words),
     });
   }
 
@@ -99,38 +103,45 @@ export class Shelf {
     const bar = find("#indexing-bar", HTMLProgressElement);
     panel.hidden = false;
     this.#explain([]);
+    await this.#collections.openOwn();
     let last = 0;
     const problems = await indexFiles(given, {
       index: this.#index,
       embedder: this.#embedder,
       signal: this.#abort.signal,
-      onStep: ({ name, file, files, share }) => {
-        words.textContent = `Reading ${name}` + (files > 1 ? ` (${file} of ${files})` : "");
+      onStep: ({ name, file, files, share, page }) => {
+        words.textContent = `Reading ${name}${page && `, ${page}`}` + (files > 1 ? ` (file ${file} of ${files})` : "");
         bar.value = (file - 1 + share) / files;
         if (file !== last) void this.#refresh();
         last = file;
       },
     });
-    panel.hidden = true;
-    await this.#refresh();
-    this.#explain(problems);
+    const contents = await this.#refresh();
+    this.#explain([...problems, ...(contents.problem ? [contents.problem] : [])]);
     await this.#collections.refresh();
+    panel.hidden = true;
   }
 
+  /** @returns {Promise<Contents>} */
   async #refresh() {
-    this.#show(await this.#index.contents());
+    const contents = await this.#index.contents();
+    this.#show(contents);
+    return contents;
   }
 
   /** @param {Contents} contents */
-  #show({ documents, passages, problem }) {
+  #show({ documents, passages, isReadOnly, problem }) {
     this.passages = passages;
     find("#shelf-count", HTMLElement).textContent = passages ? formatCount(passages, "passage") : "";
     document.querySelector("#add-samples")?.toggleAttribute("hidden", documents.length > 0);
+    find("#collection-delete", HTMLButtonElement).hidden = isReadOnly;
     const rows = documents.map(({ id, name, passages: count }) => {
+      const label = make("span", { class: "document-name", title: name }, name);
+      const number = make("span", { class: "quiet number" }, String(count));
+      if (isReadOnly) return make("li", { class: "document" }, label, number);
       const remove = make("button", { type: "button", class: "remove", "aria-label": `Remove ${name}`, title: "Remove" }, "×");
       remove.addEventListener("click", async () => this.#show(await this.#index.remove(id)));
-      const label = make("span", { class: "document-name", title: name }, name);
-      return make("li", { class: "document" }, label, make("span", { class: "quiet number" }, String(count)), remove);
+      return make("li", { class: "document" }, label, number, remove);
     });
     find("#documents", HTMLElement).replaceChildren(...rows);
     if (problem) this.#explain([problem]);
