@@ -93,7 +93,7 @@ def test_html_gives_its_text_with_headings() -> None:
         <h2>Part <em>one</em></h2><p>First &amp; <b>last</b>.<p>Next<br>line</p><ul><li>one<li>two</ul>
         <div hidden><p>never</div><pre>a  b\n  c</pre><script>1 < 2</script><table><tr><td>x<td>y</table>"""
     assert extract_text(page).split("\n") == [
-        *("# A title", "", "## Part one", "", "First & last.", "", "Next", "line", "", "- one", "- two", ""),
+        *("# A title", "", "## Part one", "", "First & last.", "", "Next", "line", "", "- one", "", "- two", ""),
         *("a b", "c", "", "x y"),
     ]
     assert extract_text("<title>T</title><h1>Head</h1>text") == "# Head\n\ntext"

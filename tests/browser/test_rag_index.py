@@ -26,8 +26,9 @@ from webgpu_kit.site_file import read_site
 
 HTML = """<!doctype html><html><head><title>Handbook</title><style>p { color: red }</style></head><body>
 <nav><a href="/">Home</a></nav><h2>How to  <em>sail</em></h2>
-<p>Raise the sail &amp; hold the rudder.<p>The wind   does the rest.<br>Most of the time.
-<ul><li>A rope<li>A <b>knot</b></ul><table><tr><th>Wind<td>4</table><pre>a   b
+<p style="color: blue">Raise the sail &amp; hold the rudder.<p>The wind   does the rest.<br>Most of the time.
+<ul><li>A rope<li>A <b>knot</b><ol>
+<li>tight</li> <li>or not</li></ol></ul><table><tr><th>Wind<td>4</table><pre>a   b
   c</pre>
 <div hidden>never <p>seen</div><script>document.write("x")</script><blockquote>Ahoy!</blockquote></body></html>"""
 FILES = {

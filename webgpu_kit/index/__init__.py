@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def index_documents(docs: Path | str, site: Path | str, *, name: str = "", progr
     with open_encoder(bundle) as encoder:
         documents = _split_all(docs, encoder, skipped, progress)
         texts = [text for each in documents for text in each.list_texts()]
-        vectors = encoder.embed(texts, lambda done: progress(f"embedding passage {done:,} of {len(texts):,}"))
+        vectors = encoder.embed(texts, _tell_tenths(len(texts), progress))
     content = encode_index(name, model, documents, vectors)
     progress("writing the site")
     entry = IndexEntry(
@@ -52,6 +53,19 @@ def index_documents(docs: Path | str, site: Path | str, *, name: str = "", progr
         file=File(name="index.wgkindex", bytes=0, sha256="", chunks=[]),
     )
     return IndexMade(built.path, publish_index(built, manifest, entry, content), skipped)
+
+
+def _tell_tenths(total: int, progress: Progress) -> Callable[[int], None]:
+    """Progress ten times in all: where there is no terminal, every word is a line."""
+    told = -1
+
+    def tell(done: int) -> None:
+        nonlocal told
+        if done * 10 // total > told:
+            told = done * 10 // total
+            progress(f"embedding: {done:,} of {total:,} passages")
+
+    return tell
 
 
 def _find_model(site: Site) -> tuple[SiteManifest, Bundle]:

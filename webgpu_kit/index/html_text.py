@@ -36,6 +36,7 @@ class _Reader(HTMLParser):
         self._heading: list[str] | None = None
         self._in_title = False
         self._in_pre = 0
+        self._open_items = [False]  # of each list that is open: whether an item is
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
@@ -52,8 +53,13 @@ class _Reader(HTMLParser):
             self.parts.append("\n")
         elif tag in ("td", "th"):
             self.parts.append(" ")
+        elif tag == "li":
+            self.parts.append("\n\n- " if self._open_items[-1] else "\n- ")  # an item ends where the next begins
+            self._open_items[-1] = True
         elif BLOCK.fullmatch(tag):
-            self.parts.append("\n- " if tag == "li" else "\n\n")
+            self.parts.append("\n\n")
+        if tag in ("ul", "ol"):
+            self._open_items.append(False)
 
     def handle_endtag(self, tag: str) -> None:
         if self._hidden:
@@ -67,8 +73,13 @@ class _Reader(HTMLParser):
             words = " ".join("".join(self._heading).split())
             self.parts.append(f"\n\n{'#' * int(level[1])} {words}\n\n")
             self._heading = None
+        elif tag == "li":
+            self.parts.append("\n")
+            self._open_items[-1] = False
         elif BLOCK.fullmatch(tag):
-            self.parts.append("\n" if tag == "li" else "\n\n")
+            self.parts.append("\n\n")
+        if tag in ("ul", "ol") and len(self._open_items) > 1:
+            self._open_items.pop()
 
     def handle_data(self, data: str) -> None:
         if self._hidden:

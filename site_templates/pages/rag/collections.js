@@ -23,7 +23,6 @@ const publishedMark = "page:";
 export class Collections {
   #index;
   #model;
-  #address;
   #listener;
   #name = firstName;
   /** @type {PublishedIndex[]} */
@@ -32,13 +31,11 @@ export class Collections {
   /**
    * @param {import("./kit/search/client.js").SearchIndex} index
    * @param {import("./kit/search/index-file.js").IndexModel} model
-   * @param {string} address  of the site's manifest
    * @param {CollectionListener} listener
    */
-  constructor(index, model, address, listener) {
+  constructor(index, model, listener) {
     this.#index = index;
     this.#model = model;
-    this.#address = address;
     this.#listener = listener;
   }
 
@@ -51,7 +48,7 @@ export class Collections {
     const file = find("#import-file", HTMLInputElement);
     this.#listen("import", async () => file.click());
     file.addEventListener("change", () => void this.#try(() => this.#import(file)));
-    await this.#try(async () => void (this.#published = await listPublished(this.#address)));
+    await this.#try(async () => void (this.#published = await listPublished()));
     const [first] = this.#published;
     await this.#open(recall() || (first ? publishedMark + first.name : firstName));
   }
@@ -101,7 +98,7 @@ export class Collections {
   /** The visitor's own is opened where this one cannot be. @param {PublishedIndex} published */
   async #openPublished(published) {
     try {
-      const bytes = await fetchPublished(published, this.#address, this.#listener.onWait);
+      const bytes = await fetchPublished(published, this.#listener.onWait);
       this.#listener.onWait(`Opening ${published.name}`);
       this.#listener.onOpen(await this.#index.openPublished({ bytes, model: this.#model }));
       this.#name = publishedMark + published.name;

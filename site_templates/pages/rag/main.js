@@ -42,7 +42,6 @@ async function openLibrary(embedder) {
   const asker = new Asker(settings.models.chat, embedder, view);
   const shelf = new Shelf(index, embedder, identifyModel(embedder.manifest, embedder.variant), {
     samples: settings.samples ?? [],
-    manifest: settings.manifest,
     onChange: () => void search(),
   });
 

@@ -12,26 +12,24 @@ import { formatPart } from "./kit/ui/format.js";
  * @property {import("./kit/types.js").File} file
  */
 
-/**
- * @param {string} address  of the site's manifest
- * @returns {Promise<PublishedIndex[]>}
- */
-export async function listPublished(address) {
-  const response = await fetch(address, { cache: "no-cache" });
-  if (!response.ok) throw new Error(`${address} could not be downloaded: the server answered ${response.status}.`);
+/** The site's own manifest: those of its models lie in folders beside it. */
+const siteManifest = new URL("./model/manifest.json", document.baseURI).href;
+
+/** @returns {Promise<PublishedIndex[]>} */
+export async function listPublished() {
+  const response = await fetch(siteManifest, { cache: "no-cache" });
+  if (!response.ok) throw new Error(`${siteManifest} could not be downloaded: the server answered ${response.status}.`);
   return (await response.json()).indexes ?? [];
 }
 
 /**
  * @param {PublishedIndex} index
- * @param {string} address  of the manifest that lists it
  * @param {(words: string) => void} onWait  told what is going on
  * @returns {Promise<Uint8Array<ArrayBuffer>>}
  */
-export async function fetchPublished({ name, file }, address, onWait) {
-  const baseUrl = new URL(address, document.baseURI).href;
+export async function fetchPublished({ name, file }, onWait) {
   const onProgress = (/** @type {import("./kit/chunks.js").Transfer} */ { loadedBytes, totalBytes }) =>
     onWait(`Fetching ${name}: ${formatPart(loadedBytes, totalBytes)}`);
-  const [bytes] = await fetchFiles([{ file, baseUrl }], { onProgress });
+  const [bytes] = await fetchFiles([{ file, baseUrl: siteManifest }], { onProgress });
   return bytes;
 }

@@ -8,10 +8,7 @@ import { indexFiles, listDropped } from "./indexing.js";
 /**
  * @typedef {import("./kit/search/service.js").Contents} Contents
  * @typedef {import("./indexing.js").Given} Given
- * @typedef {object} ShelfOptions
- * @property {{path: string, label: string}[]} samples
- * @property {string} manifest  the address of the site's
- * @property {() => void} onChange
+ * @typedef {{samples: {path: string, label: string}[], onChange: () => void}} ShelfOptions
  */
 
 /** One collection at a time. */
@@ -35,7 +32,7 @@ export class Shelf {
     this.#index = index;
     this.#embedder = embedder;
     this.#options = options;
-    this.#collections = new Collections(index, identity, options.manifest, {
+    this.#collections = new Collections(index, identity, {
       onOpen: (contents) => this.#show(contents),
       onProblem: (words) => this.#explain([words]),
       onWait: (words) => (find("#shelf-count", HTMLElement).textContent = words),
