@@ -65,6 +65,12 @@ def add_files(page: WatchedPage, *files: tuple[str, bytes], expect: int) -> None
     page.until(f"{SHOWN} === {expect} && document.querySelector('#indexing').hidden")
 
 
+def open_passage(page: WatchedPage, words: str) -> None:
+    """Open the document at the first passage that was found and has these words."""
+    page.page.locator(".passage", has_text=words).first.click()
+    page.until("document.querySelector('#reader').open")
+
+
 def read_problems(page: WatchedPage) -> str:
     """The sentences about files that were not taken."""
     found: Any = page.until("[...document.querySelectorAll('.problem')].map((each) => each.textContent).join(' ')")

@@ -14,7 +14,7 @@ import pdf_files
 import pytest
 
 from browser.conftest import OpenPage
-from browser.rag_sites import SHOWN, add_files, open_library, read_problems
+from browser.rag_sites import SHOWN, add_files, open_library, open_passage, read_problems
 from browser.watched_page import WatchedPage
 from webgpu_kit.artifacts import Array
 from webgpu_kit.cli import commands
@@ -109,7 +109,7 @@ def test_the_page_opens_it_and_finds_in_it(site: Path, docs: Path, open_page: Op
     )
     page.page.fill("#question", "at noon the shop is closed")
     page.until("document.querySelector('.passage-place')?.textContent === 'shop.pdf, page 1'")
-    page.page.locator(".passage", has_text="shop.pdf").click()
+    open_passage(page, "shop.pdf")
     assert "At noon the shop is closed." in page.text("#reader-body")
     # The vectors are the page's own: the same graph, in another runtime.
     assert page.status["variant"] == made.entry.model.variant

@@ -10,7 +10,7 @@ const { findSupport } = await import("../../site_templates/pages/rag/support.js"
 const { pickQuotes } = await import("../../site_templates/pages/rag/quotes.js");
 const { makeMessages } = await import("../../site_templates/pages/rag/prompt.js");
 const { isRelevant } = await import("../../site_templates/pages/rag/relevance.js");
-const { isKnownLanguage } = await import("../../site_templates/pages/rag/language.js");
+const { explainForeign, isKnownLanguage } = await import("../../site_templates/pages/rag/language.js");
 
 const { readDocument } = await import("../../site_templates/kit/documents/read.js");
 
@@ -78,4 +78,7 @@ test("a language of whole words is known, one of single letters is not", async (
   assert.ok(await known("kubectl apply"), "two words say nothing");
   assert.ok(await known("12 + 30 = 42"));
   assert.ok(await known(""));
+  assert.deepEqual([[], ["a"], ["a", "b"], ["a", "b", "c"]].map((names) => explainForeign(names).split(" in a ")[0]), [
+    ...["", "a is", "a and one other are", "a and 2 others are"],
+  ]);
 });

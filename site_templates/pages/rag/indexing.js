@@ -29,34 +29,46 @@ const readingShare = 0.2;
 /**
  * @param {readonly Given[]} given
  * @param {Parts} parts
- * @returns {Promise<string[]>} a sentence for each file that could not be taken, or not wholly understood
+ * @returns {Promise<{problems: string[], foreign: string[]}>} a sentence for each file that could not be taken, and the
+ *   names of those in a language that the model hardly knows
  */
-export async function indexFiles(given, { index, embedder, signal, onStep }) {
+export async function indexFiles(given, parts) {
   /** @type {string[]} */
   const problems = [];
-  for (const [place, { name, file }] of given.entries()) {
-    if (signal.aborted) break;
+  /** @type {string[]} */
+  const foreign = [];
+  for (const [place, each] of given.entries()) {
+    if (parts.signal.aborted) break;
     const tell = (/** @type {number} */ share, page = "") =>
-      onStep({ name, file: place + 1, files: given.length, share, page });
-    tell(0);
+      parts.onStep({ name: each.name, file: place + 1, files: given.length, share, page });
     try {
-      const onPage = (/** @type {number} */ page, /** @type {number} */ pages) =>
-        tell((page / pages) * readingShare, `page ${page.toLocaleString("en")} of ${pages.toLocaleString("en")}`);
-      const read = await readDocument(file, name, { onPage, signal });
-      const begun = read.kind === "pdf" ? readingShare : 0;
-      const countTokens = (/** @type {string[]} */ texts) => embedder.countTokens(texts);
-      const passages = await splitText(read.text, countTokens);
-      const texts = passages.map(({ start, end }) => read.text.slice(start, end));
-      const vectors = await embedAll(texts, embedder, signal, (share) => tell(begun + (1 - begun) * share));
-      await index.add([{ document: { ...read, id: name, passages }, vectors }]);
-      if (await isKnownLanguage(read.text, countTokens)) continue;
-      problems.push(`${name} is in a language that the model hardly knows: it finds words there rather than meanings.`);
+      if (!(await indexFile(each, parts, tell))) foreign.push(each.name);
     } catch (error) {
-      if (signal.aborted) break;
+      if (parts.signal.aborted) break;
       problems.push(error instanceof Error ? error.message : String(error));
     }
   }
-  return problems;
+  return { problems, foreign };
+}
+
+/**
+ * @param {Given} given
+ * @param {Parts} parts
+ * @param {(share: number, page?: string) => void} tell
+ * @returns {Promise<boolean>} whether the model knows its language
+ */
+async function indexFile({ name, file }, { index, embedder, signal }, tell) {
+  tell(0);
+  const onPage = (/** @type {number} */ page, /** @type {number} */ pages) =>
+    tell((page / pages) * readingShare, `page ${page.toLocaleString("en")} of ${pages.toLocaleString("en")}`);
+  const read = await readDocument(file, name, { onPage, signal });
+  const begun = read.kind === "pdf" ? readingShare : 0;
+  const countTokens = (/** @type {string[]} */ texts) => embedder.countTokens(texts);
+  const passages = await splitText(read.text, countTokens);
+  const texts = passages.map(({ start, end }) => read.text.slice(start, end));
+  const vectors = await embedAll(texts, embedder, signal, (share) => tell(begun + (1 - begun) * share));
+  await index.add([{ document: { ...read, id: name, passages }, vectors }]);
+  return isKnownLanguage(read.text, countTokens);
 }
 
 /**

@@ -38,3 +38,14 @@ export async function isKnownLanguage(text, countTokens) {
   const lettersPerToken = (letters.length + signs * (lettersPerSign - 1)) / tokens;
   return lettersPerToken >= leastLettersPerToken || tokens / words.length <= mostPiecesPerWord;
 }
+
+/**
+ * @param {readonly string[]} names  of documents in a language that the model hardly knows
+ * @returns {string} a sentence, "" for none
+ */
+export function explainForeign([first, ...others]) {
+  if (!first) return "";
+  const rest = others.length === 1 ? "one other are" : `${others.length} others are`;
+  const which = others.length ? `${first} and ${rest}` : `${first} is`;
+  return `${which} in a language that the model hardly knows: it finds words there rather than meanings.`;
+}

@@ -4,6 +4,7 @@ import { find, make } from "./kit/ui/dom.js";
 import { formatCount } from "./kit/ui/format.js";
 import { Collections } from "./collections.js";
 import { indexFiles, listDropped } from "./indexing.js";
+import { explainForeign } from "./language.js";
 
 /**
  * @typedef {import("./kit/search/service.js").Contents} Contents
@@ -102,7 +103,7 @@ export class Shelf {
     this.#explain([]);
     await this.#collections.openOwn();
     let last = 0;
-    const problems = await indexFiles(given, {
+    const { problems, foreign } = await indexFiles(given, {
       index: this.#index,
       embedder: this.#embedder,
       signal: this.#abort.signal,
@@ -114,7 +115,7 @@ export class Shelf {
       },
     });
     const contents = await this.#refresh();
-    this.#explain([...problems, ...(contents.problem ? [contents.problem] : [])]);
+    this.#explain([...problems, ...(contents.problem ? [contents.problem] : [])], explainForeign(foreign));
     await this.#collections.refresh();
     panel.hidden = true;
   }
@@ -145,8 +146,10 @@ export class Shelf {
     this.#options.onChange();
   }
 
-  /** @param {readonly string[]} problems */
-  #explain(problems) {
-    find("#problems", HTMLElement).replaceChildren(...problems.map((words) => make("li", { class: "problem" }, words)));
+  /** @param {readonly string[]} problems @param {string} [remark] */
+  #explain(problems, remark = "") {
+    const rows = problems.map((words) => make("li", { class: "problem" }, words));
+    if (remark) rows.push(make("li", { class: "remark quiet" }, remark));
+    find("#problems", HTMLElement).replaceChildren(...rows);
   }
 }
