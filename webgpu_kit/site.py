@@ -126,8 +126,8 @@ def revise_site(out: Path) -> Iterator[Path]:
             shutil.copytree(out, staging, copy_function=_share_file, dirs_exist_ok=True)
             foreign = _list_files(staging) - _read_marker(out) - {MARKER}
             yield staging
-            _compress_texts(staging)
             (staging / MARKER).unlink(missing_ok=True)
+            _compress_texts(staging)
             _write_marker(staging, foreign)
             staging.chmod(0o755)
             _swap(staging, out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import struct
@@ -157,6 +158,8 @@ def test_a_new_index_takes_the_place_of_the_old_and_leaves_nothing(site: Path, d
     assert not any((site / "model" / path).exists() for path in old)
     assert all((site / "model" / chunk.path).is_file() for chunk in second.entry.file.chunks)
     assert (site / "CNAME").is_file() and read_site(site)
+    packed = gzip.decompress((site / "model" / "manifest.json.gz").read_bytes())
+    assert packed == (site / "model" / "manifest.json").read_bytes() and not (site / ".webgpu-kit.json.gz").exists()
 
 
 def test_a_failure_leaves_the_site_as_it_is(site: Path, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

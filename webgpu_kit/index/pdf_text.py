@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import logging
 import re
 
 from webgpu_kit.errors import DocumentError
@@ -23,6 +24,7 @@ def read_pages(content: bytes) -> list[str]:
         from pypdf.errors import DependencyError, FileNotDecryptedError, PyPdfError
     except ImportError as error:
         raise DocumentError("reading a PDF needs the package pypdf.", fix=FIX) from error
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it tells of every flaw that it mends
     try:
         return [_join_lines(page.extract_text()) for page in PdfReader(io.BytesIO(content)).pages]
     except FileNotDecryptedError as error:
