@@ -48,7 +48,7 @@ bench: setup
 # Linux's usual torch brings CUDA with it, gigabytes that nothing here uses: where an index has the CPU build, that.
 $(INSTALLED): pyproject.toml requirements.lock hatch_build.py $(PACKAGES) | .venv/bin/python
 	if [ "$$(uname -s)" = Linux ]; then $(PIP) install -c requirements.lock $(TORCH)+cpu || $(PIP) install -c requirements.lock $(TORCH); fi
-	$(PIP) install -c requirements.lock -e '.[export]' --group dev
+	$(PIP) install -c requirements.lock -e '.[export,index]' --group dev
 	@touch $@
 
 $(PACKAGES): site_templates/package.json site_templates/package-lock.json

@@ -11,14 +11,15 @@ import pytest
 import webgpu_kit as wk
 from webgpu_kit import bench
 from webgpu_kit.artifacts import Bundle, IntegerSteps
-from webgpu_kit.bench import bench_site, native
-from webgpu_kit.bench.native import expand_weights, open_session, read_sample, time_native
+from webgpu_kit.bench import bench_site
+from webgpu_kit.bench.native import read_sample, time_native
 from webgpu_kit.errors import BundleError, CheckError
 from webgpu_kit.golden_file import RecordedSample, read_golden
 from webgpu_kit.manifest import Expansion, Span, read_manifest
 from webgpu_kit.packing import expand_tensor, pack_blocks, pack_float16, round_to_steps
 from webgpu_kit.parity import measure_parity
 from webgpu_kit.report import BenchReport
+from webgpu_kit.site_graph import expand_weights, open_session, read_content
 
 
 @pytest.fixture(scope="module")
@@ -156,8 +157,8 @@ def test_a_missing_chunk_is_named(site: Path, tmp_path: Path) -> None:
     manifest = read_manifest(site)
     file = manifest.variants[0].files[0]
     (tmp_path / "model").mkdir()
-    with pytest.raises(CheckError, match=Path(file.chunks[0].path).name):
-        native.read_content(tmp_path / "model", file)
+    with pytest.raises(BundleError, match=Path(file.chunks[0].path).name):
+        read_content(tmp_path / "model", file)
 
 
 def test_what_is_not_there_is_a_clear_error(site: Path, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert answer.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("command", ["build", "serve", "check", "bench", "doctor", "models"])
+@pytest.mark.parametrize("command", ["build", "index", "serve", "check", "bench", "doctor", "models"])
 def test_every_command_and_option_is_explained(command: str) -> None:
     found = cli.commands.get_command(click.Context(cli.commands), command)
     assert found is not None and found.help

@@ -47,11 +47,22 @@ def node_modules(tmp_path: Path) -> Path:
         (root / name / "package.json").write_text('{"version": "0.0.5"}')
         (root / name / file).write_text(f"export const name = {name!r};\n//# sourceMappingURL={name}.map\n")
         (root / name / "LICENSE").write_text(f"The licence of {name}.")
+    pdfjs = root / "pdfjs-dist"
+    for file in ("legacy/build/pdf.min.mjs", "legacy/build/pdf.worker.min.mjs", "cmaps/A.bcmap", "cmaps/B.bcmap"):
+        (pdfjs / file).parent.mkdir(parents=True, exist_ok=True)
+        (pdfjs / file).write_text(f"{file}")
+    (pdfjs / "package.json").write_text('{"version": "0.0.6"}')
+    (pdfjs / "LICENSE").write_text("The licence of pdf.js.")
+    (pdfjs / "cmaps" / "LICENSE").write_text("The licence of the tables.")
     return root
 
 
 def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
-    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+    return {str(path): (path.read_bytes(), path.stat().st_mtime_ns) for path in list_files(folder)}
+
+
+def list_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def test_chunks_join_to_the_wasm_and_carry_their_hash(node_modules: Path, tmp_path: Path) -> None:
@@ -81,13 +92,16 @@ def test_chunks_join_to_the_wasm_and_carry_their_hash(node_modules: Path, tmp_pa
     assert (out / runtime["jinja"]).read_text() == "export const j = 1;"
     for name in ("marked", "dompurify"):
         assert (out / runtime[name]).read_text() == f"export const name = {name!r};\n"
+    assert (out / runtime["pdfjs"]).read_text() == "legacy/build/pdf.min.mjs"
+    assert (out / runtime["pdfjs_worker"]).read_text() == "legacy/build/pdf.worker.min.mjs"
+    assert [path.name for path in list_files(out / runtime["pdfjs_cmaps"])] == ["A.bcmap", "B.bcmap"]
 
 
 def test_siblings_decode_to_the_file(node_modules: Path, tmp_path: Path) -> None:
     out = tmp_path / "runtime"
     vendor_runtime(node_modules, out)
-    sources = [path for path in out.iterdir() if path.suffix in (".mjs", ".wasm")]
-    assert len(sources) == 3 + 3 + 4 + 5
+    sources = [path for path in list_files(out) if path.suffix in (".mjs", ".wasm")]
+    assert len(sources) == 3 + 3 + 4 + 5 + 2
     for path in sources:
         assert brotli.decompress(Path(f"{path}.br").read_bytes()) == path.read_bytes()
         assert gzip.decompress(Path(f"{path}.gz").read_bytes()) == path.read_bytes()
@@ -112,6 +126,8 @@ def test_licenses_name_every_package_and_the_code_inside_the_wasm(node_modules: 
     for part in ("@mlc-ai/web-xgrammar 0.0.3", "XGrammar", "picojson"):
         assert part in text
     for part in ("marked 0.0.5", "The licence of marked.", "dompurify 0.0.5", "The licence of dompurify."):
+        assert part in text
+    for part in ("pdfjs-dist 0.0.6", "The licence of pdf.js.", "The licence of the tables."):
         assert part in text
     for part in (
         "The tokenizers' own licence.",
@@ -140,10 +156,11 @@ def test_the_same_versions_are_left_alone_and_new_ones_replace_all(node_modules:
 def test_the_same_packages_give_the_same_bytes(node_modules: Path, tmp_path: Path) -> None:
     vendor_runtime(node_modules, tmp_path / "a")
     vendor_runtime(node_modules, tmp_path / "b")
-    first, second = snapshot(tmp_path / "a"), snapshot(tmp_path / "b")
-    assert {name: content for name, (content, _) in first.items()} == {
-        name: content for name, (content, _) in second.items()
-    }
+    first, second = (
+        {path.relative_to(folder): path.read_bytes() for path in list_files(folder)}
+        for folder in (tmp_path / "a", tmp_path / "b")
+    )
+    assert first == second
 
 
 def test_a_lost_chunk_is_written_again(node_modules: Path, tmp_path: Path) -> None:

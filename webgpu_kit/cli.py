@@ -132,6 +132,37 @@ def build(source: str, out: Path, shapes: tuple[str, ...], as_json: bool, **give
 
 
 @commands.command()
+@click.argument("docs", type=click.Path(path_type=Path))
+@click.option(
+    "--into",
+    "site",
+    type=click.Path(path_type=Path),
+    default="site",
+    show_default=True,
+    help="The search page (`webgpu-kit build rag`); it stays as it is until the new one is whole.",
+)
+@click.option(
+    "--name", default="", metavar="NAME", help="What the page calls the collection. Default: as DOCS is called."
+)
+@json_option
+def index(docs: Path, site: Path, name: str, as_json: bool) -> None:
+    """Index DOCS ahead, with the model of the search page in folder SITE: its visitors need not.
+
+    DOCS is a file, or a folder of text, Markdown, HTML and PDF files, those in its folders included. A collection of
+    the same name is replaced.
+    """
+    from webgpu_kit import tables
+    from webgpu_kit.index import index_documents
+
+    with _progress() as progress:
+        made = index_documents(docs, site, name=name, progress=progress)
+    if as_json:
+        _print_json({"site": str(made.site), "index": made.entry.model_dump(mode="json"), "skipped": made.skipped})
+    else:
+        tables.print_index(made)
+
+
+@commands.command()
 @click.argument("site", type=click.Path(path_type=Path), default="site")
 @click.option("--port", type=click.IntRange(0, 65535), default=5173, show_default=True, help="0 takes any free port.")
 @click.option("--host", default="localhost", show_default=True, help="The address to listen on.")

@@ -53,6 +53,10 @@ class BundleError(KitError):
     """The bundle or the site could not be written or read."""
 
 
+class DocumentError(KitError):
+    """Documents could not be read, or not be indexed."""
+
+
 class ServeError(KitError):
     """The dev server could not start."""
 

@@ -203,6 +203,25 @@ class BundleEntry(_Part):
     manifest: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*/manifest\.json$")
 
 
+class IndexModel(_Part):
+    """The model whose embeddings an index holds; `sha256` is that of its weights."""
+
+    name: str
+    sha256: str
+    variant: str
+    dimensions: int
+
+
+class IndexEntry(_Part):
+    """An index that was made ahead, which the page offers as a collection that cannot be changed."""
+
+    name: str
+    documents: int
+    passages: int
+    model: IndexModel
+    file: File
+
+
 class SiteManifest(_Part):
     """`model/manifest.json` of a site with several bundles. Each has a manifest of its own; they share chunks."""
 
@@ -215,6 +234,7 @@ class SiteManifest(_Part):
     questions: GoldenEntry | None = Field(
         default=None, description="questions about the sample documents, with the original model's embeddings"
     )
+    indexes: list[IndexEntry] = Field(default_factory=list)
     settings: dict[str, Any]
 
 

@@ -17,6 +17,8 @@ LARGE_BYTES = 256 * 2**20  # of weights: from here on one variant at a time, bec
 
 def map_variants(function: Callable[[Item], Result], items: Iterable[Item], graph: Graph) -> list[Result]:
     """`function` of every item, in their order, two at a time where `graph` is small. The first error is raised."""
+    import onnxruntime  # noqa: F401  # now: two threads that import it at the same time find it half made
+
     size = sum(len(weight.raw_data) for weight in graph.model.graph.initializer)
     workers = 1 if size > LARGE_BYTES else min(2, os.cpu_count() or 1)
     with ThreadPoolExecutor(workers) as pool:

@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from webgpu_kit.errors import BundleError
 from webgpu_kit.manifest import Manifest, SiteManifest
 from webgpu_kit.recipe import Recipe
 from webgpu_kit.tasks.image_classification import PHOTOS
-from webgpu_kit.vendor import find_runtime, templates_folder
+from webgpu_kit.vendor import PDFJS, find_runtime, templates_folder
 
 MARKER = ".webgpu-kit.json"  # lists the files we made, so that we never delete one that we did not
 CONTENT_SECURITY_POLICY = (
@@ -28,6 +28,7 @@ CONTENT_SECURITY_POLICY = (
 )
 COMPRESSED_SUFFIXES = {".html", ".js", ".mjs", ".css", ".json"}
 SMALLEST_COMPRESSED = 1024
+RUNTIME_FOLDERS = {PDFJS: ("rag",)}  # folders of the runtime that only some tasks' pages read from
 DESCRIPTIONS = {
     "image-classification": "Show it a picture; a model in your browser says what it sees.",
     "feature-extraction": "Type sentences and see how close their meanings are, computed in your browser.",
@@ -112,11 +113,50 @@ def render_site(
     return Site(path=out, manifest=manifest, bundles=tuple(moved))
 
 
+@contextlib.contextmanager
+def revise_site(out: Path) -> Iterator[Path]:
+    """A copy of the site at `out` to change things in; it takes the site's place when the block ends well.
+
+    Where the disk can, files are one with those of the site as it is: change them with `replace_file` only.
+    Raises: BundleError; the site then is as before.
+    """
+    out = out.resolve()
+    with staging_folder(out) as staging:
+        try:
+            shutil.copytree(out, staging, copy_function=_share_file, dirs_exist_ok=True)
+            foreign = _list_files(staging) - _read_marker(out) - {MARKER}
+            yield staging
+            (staging / MARKER).unlink(missing_ok=True)
+            _compress_texts(staging)
+            _write_marker(staging, foreign)
+            staging.chmod(0o755)
+            _swap(staging, out)
+        except OSError as error:
+            raise BundleError(
+                f"{error.filename or out}: {error.strerror or error}.", fix="free some space, then try again"
+            ) from error
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a file of a site in the place of the one that is there, without its compressed siblings."""
+    for old in (path, path.with_name(path.name + ".gz"), path.with_name(path.name + ".br")):
+        old.unlink(missing_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _share_file(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
 def _copy_page(manifest: Manifest | SiteManifest, recipe: Recipe, staging: Path) -> None:
     templates, task = templates_folder(), manifest.task
     shutil.copytree(templates / "pages" / task, staging, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.jinja"))
     shutil.copytree(templates / "kit", staging / "kit")
-    shutil.copytree(find_runtime(), staging / "runtime")
+    left_out = [folder for folder, tasks in RUNTIME_FOLDERS.items() if task not in tasks]
+    shutil.copytree(find_runtime(), staging / "runtime", ignore=shutil.ignore_patterns(*left_out))
     for sample in manifest.settings["page"].get("samples", []):
         folder = recipe.folder / recipe.page.samples if recipe.page.samples else PHOTOS
         (staging / "samples").mkdir(exist_ok=True)
@@ -173,8 +213,12 @@ def _keep_foreign_files(out: Path, staging: Path) -> None:
             shutil.copy2(path, staging / relative)
 
 
-def _write_marker(staging: Path) -> None:
-    files = sorted(path.relative_to(staging).as_posix() for path in staging.rglob("*") if path.is_file())
+def _list_files(site: Path) -> set[str]:
+    return {path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()}
+
+
+def _write_marker(staging: Path, foreign: Set[str] = frozenset()) -> None:
+    files = sorted(_list_files(staging) - foreign)
     text = json.dumps({"made_by": f"webgpu-kit {version('webgpu-kit')}", "files": files}, indent=1)
     (staging / MARKER).write_text(text, encoding="utf-8")
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from webgpu_kit.report.html import describe_relevance, format_bytes, format_ms
 
 if TYPE_CHECKING:
+    from webgpu_kit.index import IndexMade
     from webgpu_kit.manifest import Manifest, VariantEntry
     from webgpu_kit.pipeline import Build
     from webgpu_kit.recipe import Recipe
@@ -57,6 +58,17 @@ def print_build(build: Build) -> None:
     _console.print(f"\n[green]{escape(manifest.title)}[/] is in [bold]{escape(str(build.site.path))}[/].")
     suffix = "" if str(build.site.path) == "site" else f" {build.site.path}"
     _console.print(f"Look at it: webgpu-kit serve{escape(suffix)}    Prove it: webgpu-kit check{escape(suffix)}")
+
+
+def print_index(made: IndexMade) -> None:
+    """What the page offers now, and what was left out of it."""
+    for name, reason in made.skipped.items():
+        _console.print(f"[yellow]{escape(name)} was left out[/]: it {escape(reason)}.")
+    entry = made.entry
+    _console.print(
+        f"[green]{escape(entry.name)}[/] is in [bold]{escape(str(made.site))}[/]: {entry.passages:,} passages of "
+        f"{entry.documents:,} documents, {format_bytes(entry.file.bytes)}."
+    )
 
 
 def _print_bundle(manifest: Manifest, is_one_of_several: bool) -> None:

@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import json
 import re
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from webgpu_kit.errors import BundleError
 
 CHUNK_BYTES = 24 * 1024 * 1024  # the strictest host takes 25 MiB
 BROTLI_QUALITY = 9
-FORMAT = 4  # raise it when the same packages should give another folder
+FORMAT = 5  # raise it when the same packages should give another folder
 
 # Backend build of onnxruntime-web -> (module, stem of its glue and wasm).
 BUILDS = {
@@ -29,6 +30,7 @@ BUILDS = {
     "wasm": ("ort.wasm.min.mjs", "ort-wasm-simd-threaded"),
 }
 ORT = "onnxruntime-web"
+PDFJS = "pdfjs"
 # What is carried of npm's other packages: key in runtime.json -> (package, file in it, name that it gets).
 MODULES = {
     "tokenizers": ("@huggingface/tokenizers", "dist/tokenizers.min.mjs", "tokenizers.min.mjs"),
@@ -36,10 +38,17 @@ MODULES = {
     "xgrammar": ("@mlc-ai/web-xgrammar", "lib/index.js", "xgrammar.mjs"),
     "marked": ("marked", "lib/marked.esm.js", "marked.mjs"),
     "dompurify": ("dompurify", "dist/purify.es.mjs", "dompurify.mjs"),
+    # The build for older browsers, and a folder of its own: only some sites get it (site.py).
+    "pdfjs": ("pdfjs-dist", "legacy/build/pdf.min.mjs", f"{PDFJS}/pdf.min.mjs"),
+    "pdfjs_worker": ("pdfjs-dist", "legacy/build/pdf.worker.min.mjs", f"{PDFJS}/pdf.worker.min.mjs"),
 }
+# Folders of files that are fetched one by one: key -> (package, folder in it, pattern, name that it gets).
+# Chinese, Japanese and Korean PDFs name the tables that say which characters their codes are.
+FOLDERS = {"pdfjs_cmaps": ("pdfjs-dist", "cmaps", "*.bcmap", f"{PDFJS}/cmaps")}
 # Packages without a licence file: theirs is kept in site_templates/licenses, with what their wasm holds.
 KEPT_LICENSES = {ORT: "onnxruntime-web.txt", "@mlc-ai/web-xgrammar": "web-xgrammar.txt"}
-PACKAGES = [package for package, _, _ in MODULES.values()]
+MORE_LICENSES = {"pdfjs-dist": "cmaps/LICENSE"}
+PACKAGES = list(dict.fromkeys(package for package, _, _ in MODULES.values()))
 NPM_FIX = "make setup"
 
 _SOURCE_MAP = re.compile(rb"^//[#@] sourceMappingURL=.*$\n?", re.MULTILINE)
@@ -131,18 +140,32 @@ def _write_runtime(node_modules: Path, out: Path, sources: dict[str, str]) -> No
         builds[name] = {"module": module, "glue": f"{stem}.mjs", "wasm": _write_chunks(dist / f"{stem}.wasm", out)}
     for package, file, name in MODULES.values():
         _copy_module(node_modules / package / file, out, name)
+    for package, folder, pattern, name in FOLDERS.values():
+        _copy_folder(node_modules / package / folder, pattern, out / name)
     (out / "LICENSES.txt").write_text(_collect_licenses(node_modules, sources), encoding="utf-8", newline="\n")
-    for path in sorted(out.iterdir()):
+    for path in sorted(out.rglob("*")):
         if path.suffix in (".mjs", ".wasm"):
             _compress(path)
     modules = {key: name for key, (_, _, name) in MODULES.items()}
+    modules |= {key: f"{name}/" for key, (_, _, _, name) in FOLDERS.items()}
     runtime = {"onnxruntime_web": sources[ORT], "builds": builds, **modules, "sources": sources}
     (out / "runtime.json").write_text(json.dumps(runtime, indent=1) + "\n", encoding="utf-8", newline="\n")
 
 
 def _copy_module(source: Path, out: Path, name: str | None = None) -> None:
     # The maps stay in npm's package: a comment that names one would be a 404 in every visitor's console.
-    (out / (name or source.name)).write_bytes(_SOURCE_MAP.sub(b"", _read(source)))
+    target = out / (name or source.name)
+    target.parent.mkdir(exist_ok=True)
+    target.write_bytes(_SOURCE_MAP.sub(b"", _read(source)))
+
+
+def _copy_folder(source: Path, pattern: str, out: Path) -> None:
+    paths = sorted(source.glob(pattern))
+    if not paths:
+        raise BundleError(f"{source}: has no {pattern}.", fix=NPM_FIX)
+    out.mkdir(parents=True)
+    for path in paths:
+        shutil.copyfile(path, out / path.name)
 
 
 def _write_chunks(source: Path, out: Path) -> dict[str, Any]:
@@ -183,6 +206,8 @@ def _collect_licenses(node_modules: Path, sources: dict[str, str]) -> str:
         name: _read(kept / KEPT_LICENSES[name] if name in KEPT_LICENSES else node_modules / name / "LICENSE")
         for name in (ORT, *PACKAGES)
     }
+    for name, more in MORE_LICENSES.items():
+        texts[name] += b"\n\n" + _read(node_modules / name / more)
     rule = "=" * 78
     parts = [f"{rule}\n{name} {sources[name]}\n{rule}\n\n{text.decode().strip()}\n" for name, text in texts.items()]
     return "\n\n".join(parts)

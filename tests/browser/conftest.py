@@ -18,6 +18,7 @@ from playwright.sync_api import Browser
 
 import webgpu_kit
 from browser import models
+from browser.rag_sites import build_rag_site
 from browser.watched_page import WatchedPage, watch_page
 from webgpu_kit.browser import WebgpuMode, _launch_options, find_browser, launch
 from webgpu_kit.errors import SourceError
@@ -47,6 +48,12 @@ def talking_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = write_gguf(folder / "tiny.gguf", {"token_embd": "Q8_0", "blk": "Q4_1"})
     webgpu_kit.build(source, out=folder / "site", title="Tiny")
     return folder / "site"
+
+
+@pytest.fixture(scope="session")
+def rag_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The search page of two tiny seeded models, built once; read only."""
+    return build_rag_site(tmp_path_factory.mktemp("rag"))
 
 
 @pytest.fixture(scope="package")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from playwright.sync_api import Browser
 
 import webgpu_kit
 from browser.conftest import Serve
+from browser.rag_sites import SHOWN, add_files, open_library, read_problems, write_recipe
 from browser.watched_page import WatchedPage, watch_page
 from webgpu_kit.bench.native import open_session, read_sample
 from webgpu_kit.check import check_site
@@ -21,99 +21,46 @@ from webgpu_kit.golden_file import read_golden
 from webgpu_kit.manifest import read_site_manifest
 from webgpu_kit.site_file import read_site
 
-STORY = (
-    "# The sea\n\nThe sea is wide. A ship sails on it.\n\n# The cat\n\nThe cat sleeps in the sun. It dreams of fish.\n"
-)
-SHOWN = "document.querySelectorAll('.document').length"
 EMBED = """async (options) => {
     try { return await window.kit.embeddings.create(options); }
     catch (error) { return { refused: error.message, code: error.code }; }
 }"""
 
 
-QUESTIONS = {
-    "questions": [
-        ["Where does the ship sail?", "story.md", "A ship sails"],
-        ["What does it dream of?", "story.md", "dreams of fish"],
-    ],
-    "off_topic": ["Who won the cup?"],
-    "held_out": {"questions": [["Is the sea wide?", "story.md", "The sea is wide"]], "off_topic": ["What is a loop?"]},
-}
-
-
-def write_recipe(folder: Path, models: str, questions: object = QUESTIONS) -> Path:
-    (folder / "samples").mkdir()
-    (folder / "samples" / "story.md").write_text(STORY, encoding="utf-8")
-    (folder / "questions.json").write_text(json.dumps(questions), encoding="utf-8")
-    recipe = (
-        'name = "tiny-rag"\ntitle = "Ask"\ntask = "rag"\nquestions = "questions.json"\n'
-        f'[models]\n{models}\n[page]\nsamples = "samples"\n'
-    )
-    (folder / "recipe.toml").write_text(recipe, encoding="utf-8")
-    return folder / "recipe.toml"
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    for module in ("torch", "transformers", "gguf", "onnxruntime_genai"):
-        pytest.importorskip(module)
-    from tiny_language_model import write_gguf
-    from tiny_sentence_model import write_sentence_model
-
-    folder = tmp_path_factory.mktemp("rag")
-    write_sentence_model(folder / "encoder")
-    write_gguf(folder / "speaker.gguf", {"token_embd": "Q8_0", "blk": "Q4_1"}, context=2048)
-    recipe = write_recipe(folder, 'embed = "encoder"\nchat = "speaker.gguf"')
-    webgpu_kit.build(recipe, out=folder / "site")
-    return folder / "site"
-
-
 @pytest.fixture
-def page(browser: Browser, serve: Serve, site: Path) -> Iterator[WatchedPage]:
-    with watch_page(browser, f"{serve(site)}/?backend=wasm") as page:
-        page.wait_until_ready()
-        page.until("document.querySelector('#collection').options.length > 0")
+def page(browser: Browser, serve: Serve, rag_site: Path) -> Iterator[WatchedPage]:
+    with watch_page(browser, f"{serve(rag_site)}/?backend=wasm") as page:
+        open_library(page)
         yield page
 
 
-def add_files(page: WatchedPage, *files: tuple[str, bytes], expect: int) -> None:
-    payload = [{"name": name, "mimeType": "application/octet-stream", "buffer": content} for name, content in files]
-    page.page.set_input_files("#files", payload)  # type: ignore[arg-type]
-    page.until(f"{SHOWN} === {expect} && document.querySelector('#indexing').hidden")
-
-
-def read_problems(page: WatchedPage) -> str:
-    found: Any = page.until("[...document.querySelectorAll('.problem')].map((each) => each.textContent).join(' ')")
-    return str(found)
-
-
-def test_the_bundles_share_one_folder_of_chunks_and_each_has_its_manifest(site: Path) -> None:
-    whole = read_site_manifest(site)
+def test_the_bundles_share_one_folder_of_chunks_and_each_has_its_manifest(rag_site: Path) -> None:
+    whole = read_site_manifest(rag_site)
     assert whole and [(entry.role, entry.name) for entry in whole.bundles] == [
         ("embed", "encoder"),
         ("chat", "speaker"),
     ]
-    for bundle in read_site(site).bundles:
+    for bundle in read_site(rag_site).bundles:
         chunks = [chunk for file in bundle.manifest.assets for chunk in file.chunks]
         assert chunks and all(chunk.path.startswith("../chunks/") for chunk in chunks)
         assert all((bundle.path / chunk.path).is_file() for chunk in chunks)
     assert whole.questions and whole.questions.count == 5
-    names = {path.name for path in (site / "model").iterdir()}
+    names = {path.name for path in (rag_site / "model").iterdir()}
     assert names - {f"{whole.questions.path}.gz"} == {
         *("chunks", "encoder", "manifest.json", "speaker"),
         whole.questions.path,
     }
 
 
-def test_check_proves_every_bundle_through_the_page(site: Path) -> None:
-    best = [bundle.manifest.variants[0].name for bundle in read_site(site).bundles]
-    report = check_site(site, backends=("wasm",), variants=best, worlds=False)
+def test_check_proves_every_bundle_through_the_page(rag_site: Path) -> None:
+    best = [bundle.manifest.variants[0].name for bundle in read_site(rag_site).bundles]
+    report = check_site(rag_site, backends=("wasm",), variants=best, worlds=False)
     assert {(pair.model, pair.verdict) for pair in report.pairs} == {("encoder", "passed"), ("speaker", "passed")}
     assert all(f"model={pair.model}&" in pair.page.url for pair in report.pairs if pair.page)
 
 
-def test_check_measures_what_the_search_finds(site: Path) -> None:
-    report = check_site(site, backends=("wasm",), variants=("fp32",), worlds=False)
+def test_check_measures_what_the_search_finds(rag_site: Path) -> None:
+    report = check_site(rag_site, backends=("wasm",), variants=("fp32",), worlds=False)
     (search,) = report.searches
     assert search.verdict == "passed", search.reason
     found = search.retrieval
@@ -204,23 +151,3 @@ def test_an_index_of_another_model_is_not_mixed_in(page: WatchedPage) -> None:
     content = b"WGKINDEX" + len(text).to_bytes(4, "little") + text + b"\0" * (-(12 + len(text)) % 4)
     page.page.set_input_files("#import-file", {"name": "x.wgkindex", "mimeType": "", "buffer": content})
     assert "was made with the model old" in read_problems(page) and page.js(SHOWN) == 0
-
-
-BAD_FILES = [
-    ("empty.txt", b"", "is empty"),
-    ("blank.txt", b" \n ", "has no text in it"),
-    ("paper.pdf", b"%PDF-1.7 and so on", "is a PDF, which this page does not read"),
-    ("photo.md", b"\x89PNG\r\n\x1a\n\0\0\0", "is a binary file"),
-    ("old.txt", b"na\xefve caf\xe9", "is not written in UTF-8"),
-    ("odd.html", b"<meta charset=klingon><p>a</p>", 'is written in "klingon", which is not known'),
-]
-
-
-def test_files_that_cannot_be_read_are_named_and_the_others_are_taken(page: WatchedPage) -> None:
-    files = [(name, content) for name, content, _ in BAD_FILES]
-    add_files(page, *files, ("good.txt", "Gut für Bücher.".encode("utf-16")), expect=1)
-    problems = read_problems(page)
-    for name, _, words in BAD_FILES:
-        assert f"{name} " in problems and words in problems
-    page.page.fill("#question", "что делает кошка")
-    page.until("document.querySelector('#asking-note').textContent.includes('knows English best')")

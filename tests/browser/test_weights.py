@@ -11,10 +11,10 @@ import pytest
 from browser import models
 from browser.conftest import OpenPage
 from webgpu_kit.artifacts import Bundle, Tensors
-from webgpu_kit.bench.native import open_session
 from webgpu_kit.golden_file import read_golden
 from webgpu_kit.manifest import read_manifest
 from webgpu_kit.parity import measure_parity
+from webgpu_kit.site_graph import open_session
 
 # Browser and native runtime add the same numbers in another order; everything else must be equal.
 ROUNDING = 1e-5

@@ -10,7 +10,7 @@ const { findSupport } = await import("../../site_templates/pages/rag/support.js"
 const { pickQuotes } = await import("../../site_templates/pages/rag/quotes.js");
 const { makeMessages } = await import("../../site_templates/pages/rag/prompt.js");
 const { isRelevant } = await import("../../site_templates/pages/rag/relevance.js");
-const { explainScript } = await import("../../site_templates/pages/rag/language.js");
+const { explainForeign, isKnownLanguage } = await import("../../site_templates/pages/rag/language.js");
 
 const { readDocument } = await import("../../site_templates/kit/documents/read.js");
 
@@ -20,8 +20,9 @@ const utf8 = (/** @type {string} */ text) => new TextEncoder().encode(text);
 
 test("a file that is too large is refused before it is read", async () => {
   const never = () => Promise.reject(new Error("it was read"));
-  const large = readDocument({ name: "large.txt", size: 100_000_000, arrayBuffer: never });
-  await assert.rejects(large, { code: "bad-input", message: /large\.txt is 100 MB large; files of up to 20 MB/ });
+  const open = (/** @type {string} */ name) => readDocument({ name, size: 100_000_000, arrayBuffer: never });
+  await assert.rejects(open("large.txt"), { code: "bad-input", message: /large\.txt is 100 MB large; files of up to 20 MB/ });
+  await assert.rejects(open("large.pdf"), { code: "bad-input", message: /large\.pdf is 100 MB large; files of up to 80 MB/ });
 });
 
 test("texts are read with their kind, their folder, and plain line ends", async () => {
@@ -61,7 +62,23 @@ test("what is far from every passage is not relevant", () => {
   assert.deepEqual([isRelevant(at(0.26)), isRelevant(at(0.28)), isRelevant([])], [false, true, false]);
 });
 
-test("only other scripts are spoken of", () => {
-  assert.equal(explainScript("What is déjà vu?"), "");
-  assert.match(explainScript("что делает кошка"), /English best/);
+/** A token for each known word, else one for each letter; of Thai words, one for all of it. */
+const countTokens = async (/** @type {string[]} */ texts) =>
+  texts.map((text) => {
+    const words = text.split(" ").filter(Boolean);
+    return words.reduce((sum, word) => sum + (/^(the|tides|come|twice|every|day|[\u0e00-\u0e7f]+)$/i.test(word) ? 1 : word.length), 0);
+  });
+
+test("a language of whole words is known, one of single letters is not", async () => {
+  const known = (/** @type {string} */ text) => isKnownLanguage(text, countTokens);
+  assert.ok(await known("The tides come twice every day."));
+  assert.ok(!(await known("Die Flut kommt zweimal am Tag.")));
+  assert.ok(!(await known("кошка")), "one word of another script is enough");
+  assert.ok(!(await known("น้ำขึ้นน้ำลงวันละสองครั้ง")), "all of it is one unknown token");
+  assert.ok(await known("kubectl apply"), "two words say nothing");
+  assert.ok(await known("12 + 30 = 42"));
+  assert.ok(await known(""));
+  assert.deepEqual([[], ["a"], ["a", "b"], ["a", "b", "c"]].map((names) => explainForeign(names).split(" in a ")[0]), [
+    ...["", "a is", "a and one other are", "a and 2 others are"],
+  ]);
 });

@@ -205,6 +205,20 @@ test("an index of another model is never mixed in", async () => {
   assert.equal(later.contents().passages, 0);
 });
 
+test("an index that came with the page is searched, not changed and not kept", async () => {
+  const store = new MemoryStore();
+  const service = new SearchService(store);
+  const bytes = encodeIndex("Manual", model, [north, south]);
+  const contents = service.openPublished({ bytes, model });
+  assert.deepEqual([contents.name, contents.passages, contents.isReadOnly], ["Manual", 3, true]);
+  await assert.rejects(service.add([south]), { code: "bad-input", message: /"Manual" came with this page and cannot be changed/ });
+  await assert.rejects(service.remove("a"), { code: "bad-input" });
+  assert.deepEqual([service.contents().passages, await service.list(model)], [3, []]);
+  assert.throws(() => service.openPublished({ bytes, model: other }), { code: "other-model" });
+  assert.equal((await service.open({ name: "x", model })).isReadOnly, false);
+  assert.equal((await service.add([south])).passages, 1);
+});
+
 test("storage that is full is told, and the search goes on", async () => {
   const { KitError } = await import("../../site_templates/kit/errors.js");
   const store = new MemoryStore();

@@ -9,7 +9,7 @@ from webgpu_kit.artifacts import Bundle
 from webgpu_kit.errors import RecipeError
 from webgpu_kit.recipe import Recipe
 
-DOCUMENT_SUFFIXES = (".md", ".txt", ".html", ".htm")
+DOCUMENT_SUFFIXES = (".md", ".txt", ".html", ".htm", ".pdf")
 
 
 def make_page_settings(recipe: Recipe, bundles: Mapping[str, Bundle]) -> dict[str, Any]:

@@ -1,6 +1,9 @@
-/** The text of an HTML file. The browser parses it without running or fetching anything in it. */
+/**
+ * The text of an HTML file. The browser parses it without running or fetching anything in it. `webgpu_kit/index/html_text.py`
+ * does the same.
+ */
 
-const left = "script, style, noscript, template, nav, svg, iframe, object, select, textarea, [hidden], [aria-hidden=true]";
+const left = "title, script, style, noscript, template, nav, svg, iframe, object, select, textarea, [hidden], [aria-hidden=true]";
 const blocks = new Set(
   "ADDRESS ARTICLE ASIDE BLOCKQUOTE DD DIV DL DT FIGCAPTION FIGURE FOOTER HEADER HR LI MAIN OL P PRE SECTION TABLE TR UL".split(" "),
 );
@@ -10,12 +13,15 @@ const blocks = new Set(
  * @returns {string} paragraphs with a blank line between them, headings as Markdown has them
  */
 export function extractText(html) {
-  const page = new DOMParser().parseFromString(html, "text/html");
-  for (const element of page.querySelectorAll(left)) element.remove();
+  // The browser would hold each style against this page's policy, aloud: elements not in a template, attributes also there.
+  const unstyled = html.replace(/<[a-z][^<>]*>/gi, (tag) => tag.replace(/\sstyle(?=\s*=)/gi, " data-style"));
+  const { content } = Object.assign(document.createElement("template"), { innerHTML: unstyled });
+  const heading = content.querySelector("title")?.textContent?.replace(/\s+/g, " ").trim();
+  for (const element of content.querySelectorAll(left)) element.remove();
   /** @type {string[]} */
   const parts = [];
-  collect(page.body, parts);
-  const title = page.title.trim() && !page.querySelector("h1") ? `# ${page.title.trim()}\n\n` : "";
+  for (const child of content.childNodes) collect(child, parts);
+  const title = heading && !content.querySelector("h1") ? `# ${heading}\n\n` : "";
   const lines = parts.join("").split("\n").map((line) => line.replace(/[ \t\u00a0]+/g, " ").trim());
   return title + lines.join("\n").replace(/\n{3,}/g, "\n\n").trim();
 }

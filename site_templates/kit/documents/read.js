@@ -7,28 +7,33 @@
 
 import { KitError } from "../errors.js";
 import { extractText } from "./html.js";
+import { readPdf } from "./pdf.js";
 
-/** Larger files are no documents that a person wrote, and would take minutes to read. */
-export const largestFileBytes = 20_000_000;
+/** Larger files are no documents that a person wrote, and would take minutes to read. Most of a PDF is its pictures. */
+export const largestFileBytes = { text: 20_000_000, pdf: 80_000_000 };
 
 /** Of a text's characters, so many may be control characters before it is taken for something else. */
 const mostControls = 0.002;
 const controls = /[\u0000-\u0008\u000e-\u001f\ufffe\uffff]/g;
 const htmlName = /\.(html?|xhtml)$/i;
 const markdownName = /\.(md|markdown)$/i;
+const pdfName = /\.pdf$/i;
 
 /**
  * @param {{name: string, size: number, arrayBuffer: () => Promise<ArrayBuffer>}} file
  * @param {string} [name]  with its folder
+ * @param {import("./pdf.js").PdfOptions} [options]
  * @returns {Promise<ReadDocument>}
  */
-export async function readDocument(file, name = file.name) {
+export async function readDocument(file, name = file.name, options = {}) {
   if (file.size === 0) throw bad(name, "is empty");
-  if (file.size > largestFileBytes) {
-    const megabytes = [file.size, largestFileBytes].map((bytes) => Math.round(bytes / 1e6));
+  const largest = pdfName.test(name) ? largestFileBytes.pdf : largestFileBytes.text;
+  if (file.size > largest) {
+    const megabytes = [file.size, largest].map((bytes) => Math.round(bytes / 1e6));
     throw bad(name, `is ${megabytes[0]} MB large; files of up to ${megabytes[1]} MB can be read here. Split it first`);
   }
   const bytes = new Uint8Array(await file.arrayBuffer());
+  if (pdfName.test(name) || startsWith(bytes, "%PDF-")) return readPdfDocument(bytes, name, options);
   const content = decodeText(bytes, name, htmlName.test(name));
   const isHtml = htmlName.test(name);
   const text = (isHtml ? extractText(content) : content).replace(/\r\n?/g, "\n");
@@ -39,13 +44,26 @@ export async function readDocument(file, name = file.name) {
 /**
  * @param {Uint8Array<ArrayBuffer>} bytes
  * @param {string} name
+ * @param {import("./pdf.js").PdfOptions} options
+ * @returns {Promise<ReadDocument>}
+ */
+async function readPdfDocument(bytes, name, options) {
+  const { text, pages } = await readPdf(bytes, options).catch((error) => {
+    if (error instanceof KitError && error.code === "bad-input") throw bad(name, error.message, error.cause);
+    throw error;
+  });
+  if (text.trim()) return { name, kind: "pdf", text, pages };
+  const words = pages.length === 1 ? "its one page is a picture" : `its ${pages.length} pages are pictures`;
+  throw bad(name, `has no text in it: ${words}, or empty. Run text recognition (OCR) on it and add it again`);
+}
+
+/**
+ * @param {Uint8Array<ArrayBuffer>} bytes
+ * @param {string} name
  * @param {boolean} isHtml  which may say its own encoding
  * @returns {string}
  */
 function decodeText(bytes, name, isHtml) {
-  if (startsWith(bytes, "%PDF-")) {
-    throw bad(name, "is a PDF, which this page does not read. Save its text as a .txt file");
-  }
   const [first, second] = bytes;
   const isWide = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
   const declared = isHtml ? /<meta[^>]+charset\s*=\s*["']?([\w-]+)/i.exec(latin(bytes.subarray(0, 2048)))?.[1] : undefined;

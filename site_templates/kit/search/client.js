@@ -2,14 +2,14 @@
  * The page's side of the search worker: every method of `SearchService`, as a promise.
  *
  * @typedef {import("./service.js").SearchService} SearchService
- * @typedef {{[Name in "open" | "contents" | "list" | "add" | "remove" | "delete" | "read" | "search" | "exportFile" | "importFile"]:
+ * @typedef {{[Name in "open" | "openPublished" | "contents" | "list" | "add" | "remove" | "delete" | "read" | "search" | "exportFile" | "importFile"]:
  *   (...given: Parameters<SearchService[Name]>) => Promise<Awaited<ReturnType<SearchService[Name]>>>}} SearchIndex
  */
 
 import { KitError, unpackError } from "../errors.js";
 
 const methods = /** @type {const} */ ([
-  ...["open", "contents", "list", "add", "remove"],
+  ...["open", "openPublished", "contents", "list", "add", "remove"],
   ...["delete", "read", "search", "exportFile", "importFile"],
 ]);
 

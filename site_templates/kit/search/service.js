@@ -11,6 +11,7 @@
  * @property {string} name
  * @property {DocumentEntry[]} documents
  * @property {number} passages
+ * @property {boolean} isReadOnly  it came with the page, and is not kept
  * @property {string} problem  why it is not kept; "" when it is
  *
  * @typedef {{name: string, model: IndexModel, isUsable: boolean}} CollectionEntry
@@ -26,6 +27,7 @@ export class SearchService {
   #collection = null;
   #name = "";
   #problem = "";
+  #isReadOnly = false;
 
   /**
    * @param {Keeper | null} store  null where the browser keeps nothing
@@ -48,10 +50,20 @@ export class SearchService {
     if (kept && !isSameModel(kept.model, model)) throw explainOther(name, kept.model, model);
     const collection = new Collection(model.dimensions);
     for (const entry of kept ? await /** @type {Keeper} */ (this.store).read(name) : []) collection.add(entry);
-    this.#collection = collection;
-    this.#name = name;
-    this.model = model;
-    return this.contents();
+    return this.#begin(collection, name, model, false);
+  }
+
+  /**
+   * Open an index that was made ahead, as a collection that cannot be changed.
+   * @param {{bytes: Uint8Array<ArrayBuffer>, model: IndexModel}} given  the file, and the model that is loaded
+   * @returns {Contents}
+   */
+  openPublished({ bytes, model }) {
+    const { name, model: made, entries } = decodeIndex(bytes);
+    if (!isSameModel(made, model)) throw explainOther(name, made, model);
+    const collection = new Collection(model.dimensions);
+    for (const entry of entries) collection.add(entry);
+    return this.#begin(collection, name, model, true);
   }
 
   /** @returns {Contents} */
@@ -61,7 +73,7 @@ export class SearchService {
       ...{ id, name, kind },
       ...{ passages: passages.length, characters: text.length },
     }));
-    return { name: this.#name, documents, passages: passageCount, problem: this.#problem };
+    return { name: this.#name, documents, passages: passageCount, isReadOnly: this.#isReadOnly, problem: this.#problem };
   }
 
   /** @param {IndexModel} model @returns {Promise<CollectionEntry[]>} every collection that is kept */
@@ -75,14 +87,14 @@ export class SearchService {
    * @returns {Promise<Contents>}
    */
   async add(entries) {
-    for (const entry of entries) this.#open().add(entry);
+    for (const entry of entries) this.#change().add(entry);
     await this.#keep((store, name, model) => store.write(name, model, entries));
     return this.contents();
   }
 
   /** @param {string} id  of a document @returns {Promise<Contents>} */
   async remove(id) {
-    this.#open().remove(id);
+    this.#change().remove(id);
     await this.#keep((store, name) => store.remove(name, id));
     return this.contents();
   }
@@ -118,6 +130,27 @@ export class SearchService {
     const own = /** @type {IndexModel} */ (this.model);
     if (!isSameModel(model, own)) throw explainOther(name, model, own);
     return this.add(entries);
+  }
+
+  /**
+   * @param {Collection} collection
+   * @param {string} name
+   * @param {IndexModel} model
+   * @param {boolean} isReadOnly
+   * @returns {Contents}
+   */
+  #begin(collection, name, model, isReadOnly) {
+    this.#collection = collection;
+    this.#name = name;
+    this.#isReadOnly = isReadOnly;
+    this.model = model;
+    return this.contents();
+  }
+
+  /** @returns {Collection} the open one, unless it came with the page */
+  #change() {
+    if (!this.#isReadOnly) return this.#open();
+    throw new KitError("bad-input", `"${this.#name}" came with this page and cannot be changed. Open another collection.`);
   }
 
   /** @returns {Collection} */

@@ -1,14 +1,23 @@
-/** Named collections: opening, beginning, exporting, importing and deleting one. */
+/** Named collections: opening, beginning, exporting, importing and deleting one. Some may have come with the page. */
 
 import { find, make } from "./kit/ui/dom.js";
+import { fetchPublished, listPublished } from "./published.js";
 
 /**
  * @typedef {import("./kit/search/service.js").Contents} Contents
- * @typedef {{onOpen: (contents: Contents) => void, onProblem: (words: string) => void}} CollectionListener
+ * @typedef {import("./published.js").PublishedIndex} PublishedIndex
+ *
+ * @typedef {object} CollectionListener
+ * @property {(contents: Contents) => void} onOpen
+ * @property {(words: string) => void} onProblem
+ * @property {(words: string) => void} onWait  what is going on
  */
 
 const firstName = "My files";
 const openKey = "webgpu-kit-collection";
+
+/** Before the name of one that came with the page: the visitor may have another of that name. */
+const publishedMark = "page:";
 
 /** Which one is open is remembered, so that a reload comes back to it. */
 export class Collections {
@@ -16,6 +25,8 @@ export class Collections {
   #model;
   #listener;
   #name = firstName;
+  /** @type {PublishedIndex[]} */
+  #published = [];
 
   /**
    * @param {import("./kit/search/client.js").SearchIndex} index
@@ -37,28 +48,38 @@ export class Collections {
     const file = find("#import-file", HTMLInputElement);
     this.#listen("import", async () => file.click());
     file.addEventListener("change", () => void this.#try(() => this.#import(file)));
-    await this.#open(recall() || firstName);
+    await this.#try(async () => void (this.#published = await listPublished()));
+    const [first] = this.#published;
+    await this.#open(recall() || (first ? publishedMark + first.name : firstName));
+  }
+
+  /** One that can be changed: the visitor's first, where the open one came with the page. */
+  async openOwn() {
+    if (this.#name.startsWith(publishedMark)) await this.#open(firstName);
   }
 
   /** Show what is kept by now. */
   async refresh() {
     const kept = await this.#index.list(this.#model);
-    const names = new Set([this.#name, ...kept.map(({ name }) => name)]);
+    const own = this.#name.startsWith(publishedMark) ? firstName : this.#name;
+    const names = new Set([own, ...kept.map(({ name }) => name)]);
     const options = [...names].map((name) => {
       const isOther = kept.some((each) => each.name === name && !each.isUsable);
       return make("option", { value: name }, isOther ? `${name} (of another model)` : name);
     });
+    const published = this.#published.map(({ name }) => make("option", { value: publishedMark + name }, `${name} (of this page)`));
     const select = find("#collection", HTMLSelectElement);
-    select.replaceChildren(...options);
+    select.replaceChildren(...published, ...options);
     select.value = this.#name;
   }
 
   /** @param {string} name */
   async #open(name) {
     await this.#try(async () => {
+      const published = this.#published.find((each) => publishedMark + each.name === name);
       try {
-        this.#listener.onOpen(await this.#index.open({ name, model: this.#model }));
-        this.#name = name;
+        if (published) await this.#openPublished(published);
+        else await this.#openKept(name.startsWith(publishedMark) ? firstName : name);
       } catch (error) {
         if (/** @type {{code?: string}} */ (error).code !== "other-model") throw error;
         await this.#offerRebuild(name, /** @type {Error} */ (error));
@@ -68,11 +89,28 @@ export class Collections {
     });
   }
 
+  /** @param {string} name */
+  async #openKept(name) {
+    this.#listener.onOpen(await this.#index.open({ name, model: this.#model }));
+    this.#name = name;
+  }
+
+  /** The visitor's own is opened where this one cannot be. @param {PublishedIndex} published */
+  async #openPublished(published) {
+    try {
+      const bytes = await fetchPublished(published, this.#listener.onWait);
+      this.#listener.onWait(`Opening ${published.name}`);
+      this.#listener.onOpen(await this.#index.openPublished({ bytes, model: this.#model }));
+      this.#name = publishedMark + published.name;
+    } catch (error) {
+      await this.#openKept(firstName);
+      this.#listener.onProblem(error instanceof Error ? error.message : String(error));
+    }
+  }
+
   /** @param {string} name @param {Error} error */
   async #offerRebuild(name, error) {
-    const another = await this.#freeName(`${name}, anew`);
-    this.#listener.onOpen(await this.#index.open({ name: another, model: this.#model }));
-    this.#name = another;
+    await this.#openKept(await this.#freeName(`${name}, anew`));
     this.#listener.onProblem(`${error.message} Add them here again, or delete "${name}" to make room.`);
   }
 
@@ -91,7 +129,7 @@ export class Collections {
   async #export() {
     const bytes = await this.#index.exportFile();
     const address = URL.createObjectURL(new Blob([bytes], { type: "application/octet-stream" }));
-    make("a", { href: address, download: `${this.#name}.wgkindex` }).click();
+    make("a", { href: address, download: `${this.#name.replace(publishedMark, "")}.wgkindex` }).click();
     setTimeout(() => URL.revokeObjectURL(address), 60_000);
   }
 
@@ -101,6 +139,7 @@ export class Collections {
     if (!file) return;
     const bytes = new Uint8Array(await file.arrayBuffer());
     input.value = "";
+    await this.openOwn();
     this.#listener.onOpen(await this.#index.importFile(bytes));
     await this.refresh();
   }

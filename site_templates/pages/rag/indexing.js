@@ -2,10 +2,16 @@
 
 import { readDocument } from "./kit/documents/read.js";
 import { splitText } from "./kit/search/split.js";
+import { isKnownLanguage } from "./language.js";
 
 /**
  * @typedef {{name: string, file: {name: string, size: number, arrayBuffer: () => Promise<ArrayBuffer>}}} Given
- * @typedef {{name: string, file: number, files: number, share: number}} Step  `share` of this file that is done, 0 to 1
+ * @typedef {object} Step
+ * @property {string} name
+ * @property {number} file  from 1
+ * @property {number} files
+ * @property {number} share  of this file that is done, 0 to 1
+ * @property {string} page  which of a PDF is read, "" when none is
  *
  * @typedef {object} Parts
  * @property {import("./kit/search/client.js").SearchIndex} index
@@ -17,30 +23,52 @@ import { splitText } from "./kit/search/split.js";
 /** So few passages at a time that a search in between need not wait long. */
 const passagesAtOnce = 16;
 
+/** How much of the work on a PDF is reading it. */
+const readingShare = 0.2;
+
 /**
  * @param {readonly Given[]} given
  * @param {Parts} parts
- * @returns {Promise<string[]>} a sentence for each file that could not be taken
+ * @returns {Promise<{problems: string[], foreign: string[]}>} a sentence for each file that could not be taken, and the
+ *   names of those in a language that the model hardly knows
  */
-export async function indexFiles(given, { index, embedder, signal, onStep }) {
+export async function indexFiles(given, parts) {
   /** @type {string[]} */
   const problems = [];
-  for (const [place, { name, file }] of given.entries()) {
-    if (signal.aborted) break;
-    const tell = (/** @type {number} */ share) => onStep({ name, file: place + 1, files: given.length, share });
-    tell(0);
+  /** @type {string[]} */
+  const foreign = [];
+  for (const [place, each] of given.entries()) {
+    if (parts.signal.aborted) break;
+    const tell = (/** @type {number} */ share, page = "") =>
+      parts.onStep({ name: each.name, file: place + 1, files: given.length, share, page });
     try {
-      const read = await readDocument(file, name);
-      const passages = await splitText(read.text, (texts) => embedder.countTokens(texts));
-      const texts = passages.map(({ start, end }) => read.text.slice(start, end));
-      const vectors = await embedAll(texts, embedder, signal, tell);
-      await index.add([{ document: { ...read, id: name, passages }, vectors }]);
+      if (!(await indexFile(each, parts, tell))) foreign.push(each.name);
     } catch (error) {
-      if (signal.aborted) break;
+      if (parts.signal.aborted) break;
       problems.push(error instanceof Error ? error.message : String(error));
     }
   }
-  return problems;
+  return { problems, foreign };
+}
+
+/**
+ * @param {Given} given
+ * @param {Parts} parts
+ * @param {(share: number, page?: string) => void} tell
+ * @returns {Promise<boolean>} whether the model knows its language
+ */
+async function indexFile({ name, file }, { index, embedder, signal }, tell) {
+  tell(0);
+  const onPage = (/** @type {number} */ page, /** @type {number} */ pages) =>
+    tell((page / pages) * readingShare, `page ${page.toLocaleString("en")} of ${pages.toLocaleString("en")}`);
+  const read = await readDocument(file, name, { onPage, signal });
+  const begun = read.kind === "pdf" ? readingShare : 0;
+  const countTokens = (/** @type {string[]} */ texts) => embedder.countTokens(texts);
+  const passages = await splitText(read.text, countTokens);
+  const texts = passages.map(({ start, end }) => read.text.slice(start, end));
+  const vectors = await embedAll(texts, embedder, signal, (share) => tell(begun + (1 - begun) * share));
+  await index.add([{ document: { ...read, id: name, passages }, vectors }]);
+  return isKnownLanguage(read.text, countTokens);
 }
 
 /**

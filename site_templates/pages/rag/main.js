@@ -7,7 +7,7 @@ import { openShell } from "./kit/ui/shell.js";
 import { AnswerView } from "./answer-view.js";
 import { Asker } from "./asker.js";
 import { Shelf } from "./shelf.js";
-import { explainScript } from "./language.js";
+import { isKnownLanguage } from "./language.js";
 import { showPassages } from "./passages.js";
 import { openReader } from "./reader.js";
 import { isRelevant } from "./relevance.js";
@@ -60,8 +60,9 @@ async function openLibrary(embedder) {
 
   const search = latestOnly(async () => {
     const query = question.value.trim();
-    note.textContent = explainScript(query);
     try {
+      const isKnown = await isKnownLanguage(query, (texts) => embedder.countTokens(texts));
+      note.textContent = isKnown ? "" : "The model hardly knows this language: it finds words here rather than meanings.";
       const startMs = performance.now();
       const { found } = await look(query);
       if (query && shelf.passages) shell.showFigures([["Last search", `${Math.round(performance.now() - startMs)} ms`]]);

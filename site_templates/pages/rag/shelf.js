@@ -4,6 +4,7 @@ import { find, make } from "./kit/ui/dom.js";
 import { formatCount } from "./kit/ui/format.js";
 import { Collections } from "./collections.js";
 import { indexFiles, listDropped } from "./indexing.js";
+import { explainForeign } from "./language.js";
 
 /**
  * @typedef {import("./kit/search/service.js").Contents} Contents
@@ -35,6 +36,7 @@ export class Shelf {
     this.#collections = new Collections(index, identity, {
       onOpen: (contents) => this.#show(contents),
       onProblem: (words) => this.#explain([words]),
+      onWait: (words) => (find("#shelf-count", HTMLElement).textContent = words),
     });
   }
 
@@ -99,46 +101,55 @@ export class Shelf {
     const bar = find("#indexing-bar", HTMLProgressElement);
     panel.hidden = false;
     this.#explain([]);
+    await this.#collections.openOwn();
     let last = 0;
-    const problems = await indexFiles(given, {
+    const { problems, foreign } = await indexFiles(given, {
       index: this.#index,
       embedder: this.#embedder,
       signal: this.#abort.signal,
-      onStep: ({ name, file, files, share }) => {
-        words.textContent = `Reading ${name}` + (files > 1 ? ` (${file} of ${files})` : "");
+      onStep: ({ name, file, files, share, page }) => {
+        words.textContent = `Reading ${name}${page && `, ${page}`}` + (files > 1 ? ` (file ${file} of ${files})` : "");
         bar.value = (file - 1 + share) / files;
         if (file !== last) void this.#refresh();
         last = file;
       },
     });
-    panel.hidden = true;
-    await this.#refresh();
-    this.#explain(problems);
+    const contents = await this.#refresh();
+    this.#explain([...problems, ...(contents.problem ? [contents.problem] : [])], explainForeign(foreign));
     await this.#collections.refresh();
+    panel.hidden = true;
   }
 
+  /** @returns {Promise<Contents>} */
   async #refresh() {
-    this.#show(await this.#index.contents());
+    const contents = await this.#index.contents();
+    this.#show(contents);
+    return contents;
   }
 
   /** @param {Contents} contents */
-  #show({ documents, passages, problem }) {
+  #show({ documents, passages, isReadOnly, problem }) {
     this.passages = passages;
     find("#shelf-count", HTMLElement).textContent = passages ? formatCount(passages, "passage") : "";
     document.querySelector("#add-samples")?.toggleAttribute("hidden", documents.length > 0);
+    find("#collection-delete", HTMLButtonElement).hidden = isReadOnly;
     const rows = documents.map(({ id, name, passages: count }) => {
+      const label = make("span", { class: "document-name", title: name }, name);
+      const number = make("span", { class: "quiet number" }, String(count));
+      if (isReadOnly) return make("li", { class: "document" }, label, number);
       const remove = make("button", { type: "button", class: "remove", "aria-label": `Remove ${name}`, title: "Remove" }, "×");
       remove.addEventListener("click", async () => this.#show(await this.#index.remove(id)));
-      const label = make("span", { class: "document-name", title: name }, name);
-      return make("li", { class: "document" }, label, make("span", { class: "quiet number" }, String(count)), remove);
+      return make("li", { class: "document" }, label, number, remove);
     });
     find("#documents", HTMLElement).replaceChildren(...rows);
     if (problem) this.#explain([problem]);
     this.#options.onChange();
   }
 
-  /** @param {readonly string[]} problems */
-  #explain(problems) {
-    find("#problems", HTMLElement).replaceChildren(...problems.map((words) => make("li", { class: "problem" }, words)));
+  /** @param {readonly string[]} problems @param {string} [remark] */
+  #explain(problems, remark = "") {
+    const rows = problems.map((words) => make("li", { class: "problem" }, words));
+    if (remark) rows.push(make("li", { class: "remark quiet" }, remark));
+    find("#problems", HTMLElement).replaceChildren(...rows);
   }
 }
