@@ -23,14 +23,14 @@ STICKS_OUT = """() => {
     return [...(scrollWidth > clientWidth ? [`the page is ${scrollWidth} px wide`] : []), ...wide.map(name)];
 }"""
 
-# Anything that a finger presses and that is smaller than 44 x 44 px. A link in a text is as high as its line; a field
-# in a label can be pressed anywhere on the label.
+# Anything that a finger presses and that is smaller than 44 x 44 px. What stands in a line of text is as high as the
+# line; a field in a label can be pressed anywhere on the label.
 TOO_SMALL = """() => {
     const pressed = "button, a[href], input, select, textarea, summary, [role='button'], [role='option'], [role='tab']";
     const faults = [];
     for (const element of document.querySelectorAll(pressed)) {
         if (!element.checkVisibility({ visibilityProperty: true, opacityProperty: true })) continue;
-        if (element.disabled || element.matches("p a, li a, .prose a, [tabindex='-1']:not([type='range'])")) continue;
+        if (element.disabled || element.matches("p a, .prose a, .cite, [tabindex='-1']:not([type='range'])")) continue;
         const boxes = [element, element.closest("label")].filter(Boolean).map((one) => one.getBoundingClientRect());
         const width = Math.max(...boxes.map((box) => box.width)), height = Math.max(...boxes.map((box) => box.height));
         const isHidden = boxes[0].width <= 1 && boxes.length === 1;
@@ -81,7 +81,9 @@ TOO_FAINT = """() => {
         const back = backOf(element);
         if (!back) continue;
         const style = getComputedStyle(element);
-        const front = over(parse(style.color), back);
+        const colour = parse(style.color);
+        if (colour[3] === 0) continue;  // a layer that only places marks under a field's own words
+        const front = over(colour, back);
         const [high, low] = [light(front), light(back)].sort((a, b) => b - a);
         const size = parseFloat(style.fontSize);
         const needed = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700) ? 3 : 4.5;
