@@ -53,7 +53,8 @@ TOO_FAINT = """() => {
         const [red, green, blue, alpha] = canvas.getImageData(0, 0, 1, 1).data;
         return [red, green, blue, alpha / 255];
     };
-    const over = (front, back) => front.map((part, index) => index < 3 ? part * front[3] + back[index] * (1 - front[3]) : 1);
+    const over = (front, back) =>
+        front.map((part, index) => (index < 3 ? part * front[3] + back[index] * (1 - front[3]) : 1));
     const backOf = (element) => {
         const layers = [];
         for (let one = element; one; one = one.parentElement) {
@@ -88,7 +89,8 @@ TOO_FAINT = """() => {
         const size = parseFloat(style.fontSize);
         const needed = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700) ? 3 : 4.5;
         const contrast = (high + 0.05) / (low + 0.05);
-        if (contrast < needed) faults.add(`${element.localName}.${element.className} "${words.slice(0, 30)}": ${contrast.toFixed(2)}`);
+        const name = `${element.localName}.${element.className}`;
+        if (contrast < needed) faults.add(`${name} "${words.slice(0, 30)}": ${contrast.toFixed(2)}`);
     }
     return [...faults];
 }"""

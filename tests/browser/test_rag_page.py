@@ -12,6 +12,7 @@ from playwright.sync_api import Browser
 
 import webgpu_kit
 from browser.conftest import Serve
+from browser.looks import STICKS_OUT, TOO_FAINT, TOO_SMALL
 from browser.watched_page import WatchedPage, watch_page
 from webgpu_kit.check import check_site
 from webgpu_kit.errors import RecipeError
@@ -206,3 +207,21 @@ def test_files_that_cannot_be_read_are_named_and_the_others_are_taken(page: Watc
         assert f"{name} " in problems and words in problems
     page.page.fill("#question", "что делает кошка")
     page.until("document.querySelector('#asking-note').textContent.includes('knows English best')")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(320, "dark"), (390, "light")])
+def test_it_fits_a_phone(browser: Browser, serve: Serve, site: Path, width: int, scheme: str) -> None:
+    phone = {"viewport": {"width": width, "height": 700}, "is_mobile": True, "has_touch": True, "color_scheme": scheme}
+    with watch_page(browser, f"{serve(site)}/?backend=wasm", **phone) as page:
+        page.wait_until_ready()
+        page.until("document.querySelector('#collection').options.length > 0")
+        name = "a_long_name_" * 8 + ".md"
+        add_files(page, (name, (STORY + "word" * 100).encode()), expect=1)
+        page.page.fill("#question", "cat?")
+        page.page.keyboard.press("Enter")
+        page.until("document.querySelectorAll('.passage').length > 0")
+        page.until("!document.querySelector('#answer').hidden && document.querySelector('#answer-stop').hidden")
+        page.page.locator("summary").click()
+        assert page.js(STICKS_OUT) == [] and page.js(TOO_FAINT) == [] and page.js(TOO_SMALL) == []
+        page.page.locator(".passage").first.click()
+        assert page.js(STICKS_OUT) == [] and page.js(TOO_FAINT) == [] and page.js(TOO_SMALL) == []
