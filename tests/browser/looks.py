@@ -43,6 +43,8 @@ TOO_SMALL = """() => {
 
 # Text whose contrast is below WCAG's AA: 4.5, or 3 for large letters. What is disabled need not be readable.
 TOO_FAINT = """() => {
+    // Colours on their way to another scheme are neither.
+    for (const change of document.getAnimations()) if (change instanceof CSSTransition) change.finish();
     const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d", {
         willReadFrequently: true,
     });
