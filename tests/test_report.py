@@ -32,6 +32,8 @@ from webgpu_kit.report.files import write_report
 from webgpu_kit.report.html import bar_share, format_bytes, format_margin, format_ms, render_html
 from webgpu_kit.report.junit import render_junit
 from webgpu_kit.report.search import MovedEntry, RankingEntry, RelevanceEntry, Score
+from webgpu_kit.report.variants import VariantLine, list_variants
+from webgpu_kit.site_file import read_site
 from webgpu_kit.tables import print_check
 
 NASTY = "</script><script>alert('x')</script> \"quoted\" \u2028 & <b>bold</b>"
@@ -271,3 +273,41 @@ def test_numbers_for_people() -> None:
     good = ParityEntry(metric="m", value=0.001, threshold=0.01, max_abs_error=0)
     assert format_margin(good) == "10x inside"
     assert format_margin(good.model_copy(update={"value": 0.2})) == "20x beyond"
+
+
+ON_TEXT = {
+    "kl_divergence": 0.0312,
+    "largest_kl_divergence": 0.05,
+    "top1_agreement": 0.931,
+    "least_top1_agreement": 0.9,
+    "perplexity_ratio": 1.021,
+    "positions": 511,
+}
+
+
+def make_line(name: str, **fields: object) -> VariantLine:
+    known = {"dtype": name, "download_bytes": 99_100_000, "metric": "kl_divergence", "value": 6e-11, "threshold": 1e-3}
+    return VariantLine.model_validate({"name": name, **known, **fields})
+
+
+def test_the_report_says_how_each_variant_was_made() -> None:
+    report = make_report(make_pair())
+    assert "How they were made" not in render_html(report)
+    method = "searched scales, 8 bits in 6 of 211 <matrices>"
+    report.site.variants = [make_line("q4", method=method, details=ON_TEXT), make_line("fp32")]
+    html = render_html(report)
+    assert "searched scales, 8 bits in 6 of 211 &lt;matrices&gt;" in html and "99.1 MB" in html
+    assert "kl divergence 6e-11 (at most 0.001)" in html
+    for words in ("KL on text", "Top-1", "Perplexity", "0.031 of 0.05", "93.1% (at least 90%)", "x1.021"):
+        assert words in html
+    assert CheckReport.model_validate_json(report.model_dump_json()).site.variants == report.site.variants
+    report.site.variants = [make_line("fp32")]
+    assert "KL on text" not in render_html(report)
+
+
+def test_variants_are_listed_as_their_manifest_has_them(built_digits: Path) -> None:
+    [manifest] = [bundle.manifest for bundle in read_site(built_digits).bundles]
+    lines = list_variants([manifest])
+    assert [line.name for line in lines] == [variant.name for variant in manifest.variants]
+    assert all(line.method == entry.parity.method for line, entry in zip(lines, manifest.variants, strict=True))
+    assert any(line.method for line in lines) and not any(line.model for line in lines)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from webgpu_kit.report.html import describe_relevance, format_bytes, format_ms
+from webgpu_kit.report.variants import TEXT_FIGURES, describe_text
 
 if TYPE_CHECKING:
     from webgpu_kit.index import IndexMade
@@ -73,7 +74,7 @@ def print_index(made: IndexMade) -> None:
 
 def _print_bundle(manifest: Manifest, is_one_of_several: bool) -> None:
     on_text = any(variant.parity.details for variant in manifest.variants)
-    figures = ("KL on text", "top-1", "perplexity") if on_text else ()
+    figures = TEXT_FIGURES if on_text else ()
     table = _table(
         manifest.name if is_one_of_several else "variant", "download", "parity", *figures, "method", "runs on", "needs"
     )
@@ -89,23 +90,14 @@ def _print_bundle(manifest: Manifest, is_one_of_several: bool) -> None:
 def _describe_variant(variant: VariantEntry, *, on_text: bool) -> tuple[str, ...]:
     parity = variant.parity
     allowed = f"{parity.metric} {parity.value:.2g} (at most {parity.threshold:g})"
-    figures = _describe_text(parity.details) if parity.details else ("-",) * 3
     return (
         variant.name,
         format_bytes(variant.download_bytes),
         f"{parity.value:.2g} of {parity.threshold:.2g}" if on_text else allowed,
-        *(figures if on_text else ()),
+        *(describe_text(parity.details) if on_text else ()),
         parity.method or "-",
         ", ".join(variant.backends),
         ", ".join(variant.requires) or "-",
-    )
-
-
-def _describe_text(details: Mapping[str, float]) -> tuple[str, ...]:
-    return (
-        f"{details['kl_divergence']:.2g} of {details['largest_kl_divergence']:g}",
-        f"{details['top1_agreement']:.1%} (at least {details['least_top1_agreement']:.0%})",
-        f"x{details['perplexity_ratio']:.3f}",
     )
 
 

@@ -33,7 +33,13 @@
  * @property {number[]} [codebook]  2 ** bits integers of -128 to 127 that q stands for; none when empty
  *
  * @typedef {{file: string, expanded_bytes: number, expand: Expansion[]}} BackendGraph
- * @typedef {{metric: import("./parity.js").Metric, value: number, threshold: number, max_abs_error: number}} Parity
+ * @typedef {object} Parity  measured when it was built
+ * @property {import("./parity.js").Metric} metric
+ * @property {number} value
+ * @property {number} threshold
+ * @property {number} max_abs_error
+ * @property {string} [method]  how the weights were rounded, in words
+ * @property {Record<string, number>} [details]  of a model that talks, figures on a text
  *
  * @typedef {object} Variant
  * @property {string} name

@@ -13,8 +13,9 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from browser.conftest import OpenPage, Serve
+from browser.looks import STICKS_OUT, TOO_FAINT, TOO_SMALL
 from browser.test_fluidity import check
-from browser.test_layout import STICKS_OUT, WIDTH
+from browser.test_layout import WIDTH
 from browser.watched_page import WatchedPage
 from webgpu_kit.recipe import TaskName
 
@@ -168,6 +169,28 @@ def test_thousands_of_rows_can_be_stopped_and_gone_on_with(open_task: OpenTask) 
                100 * len(done) // 3000)  # fmt: skip
     page.page.locator("#batch-cancel").click()
     expect(page.page.locator("#batch-state")).to_contain_text("Stopped after")
+
+
+def test_a_row_is_chosen_with_the_keys_and_shown_whole(open_task: OpenTask) -> None:
+    page = open_task("text-classification")
+    long = "A text that the table cuts off. " * 20
+    open_table(page, "rows.csv", "\n".join(["text", *(f"{n} {long}" for n in range(1, 101))]).encode())
+    page.page.locator("#batch-scroll").focus()
+    for _ in range(3):
+        page.page.keyboard.press("ArrowDown")
+    expect(page.page.locator("tr[aria-current]")).to_have_attribute("aria-rowindex", "4")
+    expect(page.page.locator("#batch-row-name")).to_have_text("Row 3: no label yet")
+    expect(page.page.locator("#batch-row-text")).to_have_text(f"3 {long}".strip())
+    page.page.keyboard.press("End")
+    expect(page.page.locator("tr[aria-current] .row-number")).to_have_text("100")
+    page.page.locator("#batch-start").click()
+    expect(page.page.locator("#batch-state")).to_contain_text("100 rows in ")
+    label = page.page.locator("tr[aria-current] .row-label").text_content() or "no label"
+    expect(page.page.locator("#batch-row-name")).to_contain_text(f"Row 100: {label}, ")
+    assert page.page.locator("#batch-start").is_hidden()
+    page.page.locator("#batch-row-try").click()
+    expect(page.page.locator("#text")).to_have_value(f"100 {long}")
+    expect(page.page.locator("#headline")).to_have_text(label)
 
 
 @pytest.mark.parametrize(
@@ -340,9 +363,11 @@ def test_no_page_scrolls_to_the_side(open_page: OpenPage, find_site: Any, task: 
     if task == "text-classification":
         open_table(page, "a_long_name_" * 8 + ".csv", ("text,b\n" + "word" * 200 + ",1\n").encode())
         expect(page.page.locator("#batch-table .row-text")).to_be_visible()
+        page.page.locator("#batch-table .row-text").click()
         assert page.js(STICKS_OUT) == [], "with a table"
-    page.page.emulate_media(color_scheme="dark")
-    assert page.js(STICKS_OUT) == [], "in the dark"
+    for scheme in ("light", "dark"):
+        page.page.emulate_media(color_scheme=scheme)
+        assert page.js(STICKS_OUT) == [] and page.js(TOO_FAINT) == [] and page.js(TOO_SMALL) == [], scheme
 
 
 OPEN_LARGE_TABLE = """async () => {

@@ -1,4 +1,4 @@
-"""Every page on a narrow screen: nothing sticks out to the side, whatever is shown."""
+"""Every page on a narrow screen: nothing sticks out to the side, is too small to hit or too faint to read."""
 
 from __future__ import annotations
 
@@ -7,18 +7,11 @@ from pathlib import Path
 import pytest
 
 from browser.conftest import OpenPage
+from browser.looks import STICKS_OUT, TOO_FAINT, TOO_SMALL
 from browser.watched_page import WatchedPage
 
 WIDTH = 360
 SITES = ["built_digits", "colours_site", "minilm_site", "varied_site", "dtypes_site"]
-
-STICKS_OUT = """() => {
-    const { scrollWidth, clientWidth } = document.documentElement;
-    if (scrollWidth <= clientWidth) return [];
-    const wide = [...document.querySelectorAll("body *")]
-        .filter((element) => element.getBoundingClientRect().right > clientWidth + 0.5);
-    return [`${scrollWidth} px`, ...wide.map(({ tagName, id, className }) => `${tagName}#${id}.${className}`)];
-}"""
 
 
 @pytest.fixture
@@ -43,10 +36,14 @@ def test_no_page_scrolls_to_the_side(site: Path, open_page: OpenPage) -> None:
     page.wait_until_ready()
     show_an_answer(page)
     assert page.js(STICKS_OUT) == [], "with an answer"
+    assert page.js(TOO_SMALL) == [], "with an answer"
+    assert page.js(TOO_FAINT) == [], "with an answer"
     page.page.locator("#kit-strip .strip-bar").click()
     assert page.js(STICKS_OUT) == [], "with the details open"
     page.page.emulate_media(color_scheme="dark")
     assert page.js(STICKS_OUT) == [], "in the dark"
+    assert page.js(TOO_FAINT) == [], "in the dark"
+    assert page.js(TOO_SMALL) == [], "with the details open"
     assert page.js("innerWidth") == WIDTH, "a page that is too wide is zoomed out"
 
 

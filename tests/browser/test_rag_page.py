@@ -12,14 +12,16 @@ from playwright.sync_api import Browser
 
 import webgpu_kit
 from browser.conftest import Serve
-from browser.rag_sites import SHOWN, add_files, open_library, read_problems, write_recipe
+from browser.looks import STICKS_OUT, TOO_FAINT, TOO_SMALL
+from browser.rag_sites import SHOWN, STORY, add_files, open_library, read_problems, write_recipe
 from browser.watched_page import WatchedPage, watch_page
-from webgpu_kit.bench.native import open_session, read_sample
+from webgpu_kit.bench.native import read_sample
 from webgpu_kit.check import check_site
 from webgpu_kit.errors import RecipeError
 from webgpu_kit.golden_file import read_golden
 from webgpu_kit.manifest import read_site_manifest
 from webgpu_kit.site_file import read_site
+from webgpu_kit.site_graph import open_session
 
 EMBED = """async (options) => {
     try { return await window.kit.embeddings.create(options); }
@@ -151,3 +153,21 @@ def test_an_index_of_another_model_is_not_mixed_in(page: WatchedPage) -> None:
     content = b"WGKINDEX" + len(text).to_bytes(4, "little") + text + b"\0" * (-(12 + len(text)) % 4)
     page.page.set_input_files("#import-file", {"name": "x.wgkindex", "mimeType": "", "buffer": content})
     assert "was made with the model old" in read_problems(page) and page.js(SHOWN) == 0
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(320, "dark"), (390, "light")])
+def test_it_fits_a_phone(browser: Browser, serve: Serve, site: Path, width: int, scheme: str) -> None:
+    phone = {"viewport": {"width": width, "height": 700}, "is_mobile": True, "has_touch": True, "color_scheme": scheme}
+    with watch_page(browser, f"{serve(site)}/?backend=wasm", **phone) as page:
+        page.wait_until_ready()
+        page.until("document.querySelector('#collection').options.length > 0")
+        name = "a_long_name_" * 8 + ".md"
+        add_files(page, (name, (STORY + "word" * 100).encode()), expect=1)
+        page.page.fill("#question", "cat?")
+        page.page.keyboard.press("Enter")
+        page.until("document.querySelectorAll('.passage').length > 0")
+        page.until("!document.querySelector('#answer').hidden && document.querySelector('#answer-stop').hidden")
+        page.page.locator("summary").click()
+        assert page.js(STICKS_OUT) == [] and page.js(TOO_FAINT) == [] and page.js(TOO_SMALL) == []
+        page.page.locator(".passage").first.click()
+        assert page.js(STICKS_OUT) == [] and page.js(TOO_FAINT) == [] and page.js(TOO_SMALL) == []

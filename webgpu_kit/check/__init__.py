@@ -26,6 +26,7 @@ from webgpu_kit.manifest import Backend, Manifest, SiteManifest, VariantEntry
 from webgpu_kit.questions import RecordedQuestions, read_recorded
 from webgpu_kit.recipe import EMBED_ROLE
 from webgpu_kit.report import Adapter, BrowserEntry, CheckReport, PairEntry, SearchEntry, SiteEntry, WorldEntry
+from webgpu_kit.report.variants import list_variants
 from webgpu_kit.serve import serve_in_background
 from webgpu_kit.site_file import ask_for, read_site
 
@@ -193,6 +194,7 @@ def describe_site(site: Site, goldens: Sequence[RecordedGolden]) -> SiteEntry:
         source=", ".join(bundle.manifest.source.uri for bundle in site.bundles),
         golden_origin="; ".join(dict.fromkeys(golden.origin for golden in goldens)),
         tools=site.bundles[0].manifest.tools,
+        variants=list_variants(bundle.manifest for bundle in site.bundles),
     )
 
 

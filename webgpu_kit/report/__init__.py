@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field
 from webgpu_kit.manifest import Backend, Tools
 from webgpu_kit.report.search import RetrievalEntry
 from webgpu_kit.report.text import Action, AgreementEntry, GreedyEntry, PartingEntry, TurnEntry
+from webgpu_kit.report.variants import VariantLine
 
 REPORT_VERSION = 1
 
@@ -40,6 +41,7 @@ __all__ = [
     "SearchEntry",
     "SiteEntry",
     "TurnEntry",
+    "VariantLine",
     "Verdict",
     "WorldEntry",
 ]
@@ -98,6 +100,7 @@ class SiteEntry(_Part):
     source: str
     golden_origin: str = ""
     tools: Tools
+    variants: list[VariantLine] = Field(default_factory=list, description="how each was made; best first")
 
 
 class Problem(_Part):

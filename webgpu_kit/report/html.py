@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from webgpu_kit.report.variants import TEXT_FIGURES, describe_text
+
 if TYPE_CHECKING:
     from webgpu_kit.report import CheckReport, PairEntry, ParityEntry, SearchEntry, Verdict, WorldEntry
 
@@ -38,12 +40,14 @@ def render_html(report: CheckReport) -> str:
         share=bar_share,
         margin=format_margin,
         picture=embed,
+        on_text=describe_text,
     )
     environment.filters["median"] = statistics.median
     return environment.get_template(TEMPLATE_NAME).render(
         report=report,
         words=WORDS,
         threshold_share=THRESHOLD_SHARE,
+        text_figures=TEXT_FIGURES if any(variant.details for variant in report.site.variants) else (),
         agreements=describe_agreement(report),
         relevances=describe_relevance(report),
         chats=[result for result in report.pairs if result.page and result.page.chat],

@@ -1,6 +1,6 @@
 /** The status strip at the foot of every page, and the drawer of details that it opens. */
 
-import { drawChoices } from "./choices.js";
+import { describeParity, drawChoices } from "./choices.js";
 import { make, makeFacts } from "./dom.js";
 import { listAttempts } from "./failure.js";
 import { formatBytes, formatTime, nameBackend } from "./format.js";
@@ -144,7 +144,9 @@ function describeEngine({ backend, adapter, threads }) {
  */
 function fillDetails(details, manifest, model, failure) {
   const attempts = model?.attempts ?? failure?.attempts ?? [];
-  const parts = [makePart("Run it another way", drawChoices(manifest, model)), makePart("This model", makeFacts("facts", modelFacts(manifest)))];
+  const variants = makePart("Variants, and other ways to run it", drawChoices(manifest, model));
+  variants.classList.add("details-wide");
+  const parts = [makePart("This model", makeFacts("facts", modelFacts(manifest))), variants];
   if (model) parts.unshift(makePart("This visit", makeFacts("facts", visitFacts(model))));
   if (failure) parts.unshift(makePart("What went wrong", make("p", {}, failure.message)));
   if (attempts.length > 0) {
@@ -186,8 +188,8 @@ function visitFacts(model) {
   ];
   if (entry) {
     facts.push(["Memory", formatBytes(entry.memory_bytes)]);
-    const { metric, value, threshold } = entry.parity;
-    facts.push(["Parity", `${metric.replaceAll("_", " ")} ${value.toPrecision(2)}, allowed ${threshold}`]);
+    facts.push(["Parity", describeParity(entry.parity)]);
+    if (entry.parity.method) facts.push(["Method", entry.parity.method]);
   }
   if (model.reason) facts.push(["Note", model.reason]);
   return facts;

@@ -6,6 +6,7 @@ import { Batch } from "./batch.js";
 import { guessColumn, guessHeader, nameColumns } from "./columns.js";
 import { takeFile } from "./drop.js";
 import { measurePace } from "./pace.js";
+import { drawRowDetail } from "./row-detail.js";
 import { drawRowTable } from "./row-table.js";
 import { saveTable } from "./save.js";
 import { readTable, TableError } from "./table-file.js";
@@ -17,7 +18,8 @@ const MOST_COUNTS = 12;
 /** The part of the page for whole tables. */
 export class BatchView {
   #parts = findParts();
-  #rows = drawRowTable(this.#parts.scroll, this.#parts.table);
+  #rows = drawRowTable(this.#parts.scroll, this.#parts.table, (index) => this.#showRow(index));
+  #showDetail;
   #classify;
   #batch;
   /** @type {Table | null} */
@@ -27,9 +29,13 @@ export class BatchView {
   #isAllowed = false;
   #opened = 0;
 
-  /** @param {import("./batch.js").Classify} classify */
-  constructor(classify) {
+  /**
+   * @param {import("./batch.js").Classify} classify
+   * @param {(text: string) => void} showLabels of one row, all of them
+   */
+  constructor(classify, showLabels) {
     this.#classify = classify;
+    this.#showDetail = drawRowDetail(showLabels);
     this.#batch = new Batch([], classify);
     const { section, file, column, header, start, cancel, save } = this.#parts;
     takeFile(section, file, (chosen) => this.#open(chosen));
@@ -89,6 +95,7 @@ export class BatchView {
     const texts = this.#table.rows.slice(header.checked ? 1 : 0).map((row) => row[chosen] ?? "");
     this.#batch = new Batch(texts, this.#classify);
     this.#rows.open(this.#batch);
+    this.#showDetail(null);
     const { blank } = this.#batch;
     state.textContent = blank > 0 ? `${formatCount(blank, "row")} without text will get no label.` : "";
     this.#showResults();
@@ -117,11 +124,20 @@ export class BatchView {
     }
   }
 
+  /** @param {number} index */
+  #showRow(index) {
+    const { texts, labels } = this.#batch;
+    this.#showDetail({ text: texts[index], label: labels[index], index });
+  }
+
   #showButtons() {
     const { start, cancel, save, column, header } = this.#parts;
     const { texts, done, left } = this.#batch;
     const isRunning = this.#running !== null;
-    start.hidden = isRunning;
+    // When all is done there is nothing but the result to be had.
+    const isOver = done > 0 && left === 0;
+    start.hidden = isRunning || isOver;
+    save.classList.toggle("button-main", isOver && !isRunning);
     start.disabled = !this.#isAllowed || left === 0;
     start.textContent = done > 0 && left > 0 ? `Go on with ${formatCount(left, "row")}` : `Classify ${formatCount(texts.length, "row")}`;
     cancel.hidden = !isRunning;

@@ -19,7 +19,18 @@ const live = answerLive(shell, {
     if (hasText()) answer.show(results[0]);
   },
 });
-const batch = new BatchView(async (text) => (await shell.run({ text })).results);
+/** @param {string} text */
+function put(text) {
+  field.value = text;
+  fit();
+  live.ask();
+}
+const showLabels = /** @param {string} text */ (text) => {
+  put(text);
+  field.focus();
+  field.scrollIntoView({ block: "center" });
+};
+const batch = new BatchView(async (text) => (await shell.run({ text })).results, showLabels);
 
 function fit() {
   fitHeight(field);
@@ -30,11 +41,7 @@ field.addEventListener("input", () => {
   live.askSoon();
 });
 if (!FITS_ITSELF) new ResizeObserver(fit).observe(find(".writing", HTMLElement));
-offerExamples(shell.settings.examples, (example) => {
-  field.value = firstText(example);
-  fit();
-  live.ask();
-});
+offerExamples(shell.settings.examples, (example) => put(firstText(example)));
 fit();
 
 const model = await live.start();

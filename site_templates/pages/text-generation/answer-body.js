@@ -65,8 +65,13 @@ export class AnswerBody {
     // Only now are all the addresses known.
     if (LINK_DEFINITION.test(this.text)) this.#restart();
     this.#drawOrPlain(!isCut);
-    const rest = this.#open.map((node) => node.textContent).join("\n");
-    if (rest.trim()) this.#onSettled(rest);
+    this.#tellSettled(this.#open);
+  }
+
+  /** @param {Node[]} nodes none, for the space between blocks */
+  #tellSettled(nodes) {
+    const words = nodes.map((node) => node.textContent).join("\n");
+    if (words.trim()) this.#onSettled(words);
   }
 
   /** @param {number} nowMs */
@@ -122,7 +127,7 @@ export class AnswerBody {
     for (const block of blocks.slice(0, last)) {
       const nodes = this.#markdown.render(block);
       this.element.append(...nodes);
-      this.#onSettled(nodes.map((node) => node.textContent).join("\n"));
+      this.#tellSettled(nodes);
     }
     // Counted from the end: the parser leaves out link definitions that it has seen before.
     this.#settled += shown.length - blocks.slice(last).reduce((length, { raw }) => length + raw.length, 0);

@@ -21,7 +21,7 @@ export async function copyText(button, text) {
   if (button.dataset.copied) return;
   button.dataset.copied = String(worked);
   const words = worked ? "Copied" : "Not copied";
-  button.replaceChildren(isWordy ? words : makeIcon(worked ? "done" : "remove"));
+  button.replaceChildren(isWordy ? words : makeIcon(worked ? "done" : "failed"));
   const name = button.getAttribute("aria-label");
   if (name) button.setAttribute("aria-label", words);
   setTimeout(() => {

@@ -1,7 +1,8 @@
-/** Where messages are written: it grows with the text, Enter sends, and while an answer comes its button stops it. */
+/** Where messages are written: it grows with the text, and while an answer comes its button stops it. */
 
-import { find, make } from "./kit/ui/dom.js";
+import { find } from "./kit/ui/dom.js";
 import { formatBytes, formatCount } from "./kit/ui/format.js";
+import { HAS_KEYS, isSend } from "./keys.js";
 
 /** Whether the style sheet alone lets the field grow with its text. */
 const FITS_ITSELF = CSS.supports("field-sizing", "content");
@@ -30,6 +31,7 @@ export class Composer {
   /** @param {ComposerActions} actions */
   constructor(actions) {
     this.#actions = actions;
+    if (!HAS_KEYS) this.#field.enterKeyHint = "enter";
     const form = find("#composer", HTMLFormElement);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -51,7 +53,7 @@ export class Composer {
     this.#isBusy = isBusy;
     this.#send.hidden = isBusy;
     this.#stop.hidden = !isBusy;
-    if (hadFocus) (isBusy ? this.#stop : this.#field).focus();
+    if (hadFocus) (isBusy ? this.#stop : HAS_KEYS ? this.#field : find("#log", HTMLElement)).focus({ preventScroll: true });
     this.#refresh();
   }
 
@@ -85,7 +87,7 @@ export class Composer {
 
   /** @param {KeyboardEvent} event */
   #press(event) {
-    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+    if (isSend(event)) {
       event.preventDefault();
       this.#submit();
     } else if (event.key === "ArrowUp" && this.#field.value === "" && !this.#isBusy) {
@@ -110,14 +112,4 @@ export class Composer {
     this.#field.style.height = "auto";
     this.#field.style.height = `${this.#field.scrollHeight}px`;
   }
-}
-
-/**
- * @param {"send" | "stop"} action
- * @returns {(string | Node)[]} which keys do it, for those who have keys
- */
-export function describeKeys(action) {
-  if (matchMedia("(hover: none)").matches) return [];
-  if (action === "stop") return [make("kbd", {}, "Esc"), " stops"];
-  return [make("kbd", {}, "Enter"), " sends, ", make("kbd", {}, "Shift"), " ", make("kbd", {}, "Enter"), " starts a new line"];
 }

@@ -12,7 +12,7 @@ const TIGHT = 0.85;
  * @param {Message[]} messages
  * @returns {{used: number, length: number}} tokens, as the last answer left them; 0 before the first
  */
-export function measureContext(messages) {
+function measureContext(messages) {
   const figures = messages.findLast((message) => message.figures)?.figures;
   return { used: figures ? figures.promptTokens + figures.completionTokens : 0, length: figures?.contextLength ?? 0 };
 }
@@ -26,10 +26,5 @@ export function drawContext(messages) {
   const share = Math.min(1, used / length);
   find("#context", HTMLElement).classList.toggle("is-tight", share >= TIGHT);
   find("#context-fill", HTMLElement).style.transform = `scaleX(${share})`;
-  find("#context-words", HTMLElement).textContent = `${describeContext({ used, length })} tokens`;
-}
-
-/** @param {{used: number, length: number}} context @returns {string} */
-export function describeContext({ used, length }) {
-  return used > 0 ? `${groupDigits(used)} of ${groupDigits(length)}` : "";
+  find("#context-words", HTMLElement).textContent = `${groupDigits(used)} of ${groupDigits(length)} tokens`;
 }

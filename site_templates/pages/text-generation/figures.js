@@ -1,7 +1,6 @@
-/** What the strip says about the last answer: speed, first token, context, memory. */
+/** What the strip says about the last answer: speed, first token, memory. */
 
 import { formatBytes, formatTime } from "./kit/ui/format.js";
-import { describeContext, measureContext } from "./context.js";
 import { formatSpeed } from "./turn.js";
 
 /**
@@ -15,7 +14,6 @@ export function showFigures(shell, model, messages) {
   shell.showFigures([
     ["Tokens/s", figures?.tokensPerSecond ? formatSpeed(figures.tokensPerSecond) : ""],
     ["First token", figures ? formatTime(figures.firstTokenMs) : ""],
-    ["Context", describeContext(measureContext(messages))],
     ["Memory", memoryBytes ? formatBytes(memoryBytes) : ""],
   ]);
 }

@@ -5,6 +5,7 @@ import { formatCount, formatTime } from "./kit/ui/format.js";
 import { AnswerBody } from "./answer-body.js";
 import { copyText } from "./clipboard.js";
 import { makeIconButton } from "./icons.js";
+import { isSend } from "./keys.js";
 
 /** @typedef {import("./chat-types.js").Message} Message */
 /** @typedef {import("./chat-types.js").Figures} Figures */
@@ -69,7 +70,7 @@ export function openEditor(turn, text, send) {
   field.addEventListener("input", () => (save.disabled = field.value.trim() === ""));
   editor.addEventListener("keydown", (event) => {
     if (event.key === "Escape") close();
-    else if (event.key === "Enter" && event.target === field && !event.shiftKey && !event.isComposing) editor.requestSubmit(save);
+    else if (event.target === field && isSend(event)) editor.requestSubmit(save);
     else return;
     event.preventDefault();
     event.stopPropagation();
