@@ -156,9 +156,9 @@ def test_an_index_of_another_model_is_not_mixed_in(page: WatchedPage) -> None:
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(320, "dark"), (390, "light")])
-def test_it_fits_a_phone(browser: Browser, serve: Serve, site: Path, width: int, scheme: str) -> None:
+def test_it_fits_a_phone(browser: Browser, serve: Serve, rag_site: Path, width: int, scheme: str) -> None:
     phone = {"viewport": {"width": width, "height": 700}, "is_mobile": True, "has_touch": True, "color_scheme": scheme}
-    with watch_page(browser, f"{serve(site)}/?backend=wasm", **phone) as page:
+    with watch_page(browser, f"{serve(rag_site)}/?backend=wasm", **phone) as page:
         page.wait_until_ready()
         page.until("document.querySelector('#collection').options.length > 0")
         name = "a_long_name_" * 8 + ".md"
