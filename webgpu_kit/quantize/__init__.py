@@ -56,6 +56,8 @@ def quantize_graph(
     """
     bench = bench or Bench(graph, task, lambda line: None)
     limits = choose_limits(dtype, task, threshold, agreement)
+    if dtype != "fp32":
+        _check_source(bench)
     packed, method, verdict = _round_weights(bench, dtype, limits)
     if dtype == "fp32":
         graphs = _keep_graph(graph.model)
@@ -76,6 +78,18 @@ def quantize_graph(
         requires=("shader-f16",) if dtype in ("fp16", "q4f16") else (),
         parity=worst.model_copy(update={"method": method, "details": _describe(verdict, limits)}),
     )
+
+
+def _check_source(bench: Bench) -> None:
+    """Refuse a language model's graph that is not the original: on the text variants are held to the graph alone."""
+    limit = TASKS[bench.task].thresholds["fp32"]
+    if not bench.source_error <= limit:
+        metric = TASKS[bench.task].metric
+        raise QuantizeError(
+            f"the graph that the exporter made gives other answers than the original, with the original's own weights: "
+            f"{metric} {bench.source_error:.3g}, at most {limit} is allowed.",
+            fix="report this with the model's config.json",
+        )
 
 
 def _measure_golden(bench: Bench, packed: Mapping[str, PackedTensor]) -> float:
