@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from webgpu_kit.artifacts import Graph
+from webgpu_kit.initializers import count_bytes
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -17,7 +18,7 @@ LARGE_BYTES = 256 * 2**20  # of weights: from here on one variant at a time, bec
 
 def map_variants(function: Callable[[Item], Result], items: Iterable[Item], graph: Graph) -> list[Result]:
     """`function` of every item, in their order, two at a time where `graph` is small. The first error is raised."""
-    size = sum(len(weight.raw_data) for weight in graph.model.graph.initializer)
+    size = sum(map(count_bytes, graph.model.graph.initializer))
     workers = 1 if size > LARGE_BYTES else min(2, os.cpu_count() or 1)
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(function, items))

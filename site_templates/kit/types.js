@@ -29,7 +29,7 @@
  * @property {number} [super_size]
  * @property {number[]} [codebook]  2 ** bits integers of -128 to 127 that q stands for; none when empty
  *
- * @typedef {{file: string, expanded_bytes: number, expand: Expansion[]}} BackendGraph
+ * @typedef {{file: string, expanded_bytes: number, memory_bytes?: number, expand: Expansion[]}} BackendGraph
  * @typedef {{metric: import("./parity.js").Metric, value: number, threshold: number, max_abs_error: number}} Parity
  *
  * @typedef {object} Variant
