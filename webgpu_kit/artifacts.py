@@ -123,10 +123,10 @@ class PackedTensor:
 
 @dataclass(frozen=True)
 class VariantGraph:
-    """The graph one backend loads, with all its weights inside `model`, so that it runs as it is.
+    """The graph one backend loads.
 
     Initializers named in `expanded` are not stored in the bundle: the page makes them, in the dtype given, from the
-    packed tensor of the same name.
+    packed tensor of the same name. Their values are in `model` until it has been measured.
     """
 
     model: onnx.ModelProto

@@ -76,6 +76,8 @@ def quantize_graph(
     distinct = {id(entry.model): entry for entry in graphs.values()}.values()
     parities = [measure_graph(entry.model, graph, task, allowed) for entry in distinct]
     worst = max(parities, key=lambda parity: parity.value)
+    for entry in graphs.values():
+        _drop_expanded(entry)
     return Variant(
         name=dtype,
         dtype=dtype,
@@ -86,6 +88,13 @@ def quantize_graph(
         requires=("shader-f16",) if dtype in ("fp16", "q4f16") else (),
         parity=worst.model_copy(update={"method": method, "details": _describe(verdict, limits)}),
     )
+
+
+def _drop_expanded(entry: VariantGraph) -> None:
+    """Let go of the values that the page makes: of a large model they are gigabytes a variant."""
+    for weight in entry.model.graph.initializer:
+        if weight.name in entry.expanded:
+            weight.ClearField("raw_data")
 
 
 def _check_source(bench: Bench) -> None:
