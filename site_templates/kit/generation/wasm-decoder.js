@@ -9,13 +9,8 @@
 import { KitError } from "../errors.js";
 import { keptInstance } from "../ort-instance.js";
 import { OrtHeap } from "./ort-heap.js";
+import { longestPart } from "./token-cache.js";
 
-/**
- * How much of a prompt is read at once, in tokens. Short parts skip most of what attention would compute and throw away
- * (no token sees those after it), their intermediate results stay in the processor's cache, and the scores of a part
- * (heads x part x capacity) take little memory.
- */
-export const promptPart = 128;
 /** Of an int64. */
 const idBytes = 8;
 
@@ -38,7 +33,7 @@ export class WasmDecoder {
     this.handle = handle;
     this.shape = shape;
     const { cacheNames, vocabulary } = shape;
-    this.ids = heap.allocate(promptPart * idBytes);
+    this.ids = heap.allocate(longestPart * idBytes);
     this.logits = heap.allocate(vocabulary * 4);
     const logitsTensor = heap.createTensor("float32", this.logits, vocabulary * 4, [1, 1, vocabulary]);
     this.inputs = this.#makeLists(["input_ids", "attention_mask"], "past_key_values.", [0, 0]);

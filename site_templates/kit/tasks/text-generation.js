@@ -17,7 +17,7 @@ import { checkScoreInput, scoreTokens } from "../generation/score.js";
 import { readGenerationSettings } from "../generation/settings.js";
 import { TokenBytes } from "../generation/token-bytes.js";
 import { TokenCache } from "../generation/token-cache.js";
-import { WasmDecoder, promptPart } from "../generation/wasm-decoder.js";
+import { WasmDecoder } from "../generation/wasm-decoder.js";
 
 /**
  * @param {import("../session.js").Session} session
@@ -66,7 +66,7 @@ function makeConstrain(grammarUrl, tokenBytes, settings) {
 async function openCache(session, settings) {
   const { context_length: contextLength, vocabulary } = settings;
   const shape = new DecoderShape(settings);
-  if (session.backend === "wasm") return new TokenCache(WasmDecoder.open(session, shape), contextLength, promptPart);
+  if (session.backend === "wasm") return new TokenCache(WasmDecoder.open(session, shape), contextLength);
   const decoder = await GpuDecoder.open(session, shape);
   const hasSubgroups = decoder.device.features.has("subgroups");
   const partLength = await findPartLength(decoder, { vocabulary, contextLength, hasSubgroups });
