@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from webgpu_kit.artifacts import Graph, Progress, Source
 from webgpu_kit.errors import ExportError, first_line
-from webgpu_kit.export import from_torch
+from webgpu_kit.export import builder_process, from_torch
+from webgpu_kit.export.attention import settle_attention
+from webgpu_kit.export.decoder_architectures import check_architecture
 from webgpu_kit.export.golden import record_golden
 from webgpu_kit.interface import read_interface
 from webgpu_kit.recipe import Recipe
@@ -45,12 +47,14 @@ def export_decoder(
     import torch
     import transformers
 
+    check_architecture(source.path, recipe.where)
     progress("loading the PyTorch model")
     loaded = from_torch.load_model(source, recipe, task)
     _check_size(loaded.module, recipe)
     original = wrap_decoder(loaded, f"torch {torch.__version__}, transformers {transformers.__version__}")
     golden = record_golden(original, recipe, task, progress)
     model = _build_graph(source.path, recipe, progress, fuse_attention=fuse_attention)
+    settle_attention(model, loaded.module, loaded.settings["generation"]["context_length"])
     return Graph(
         model=model,
         interface=read_interface(model),
@@ -88,7 +92,8 @@ def _run_builder(folder: Path, scratch: Path, recipe: Recipe, *, fuse_attention:
     options = ["prune_lm_head=true", "use_webgpu_fp32=true", "shared_embeddings=false"]
     options.append(f"fuse_qkv={str(fuse_attention).lower()}")
     options.append("fuse_qk_norm_gqa=false")  # only CUDA and WebGPU have the norms inside GroupQueryAttention
-    command = [sys.executable, "-m", "onnxruntime_genai.models.builder", "-i", str(folder.resolve()), "-o", "."]
+    options.append("windowed_kv_cache=false")  # the page's cache holds the whole context
+    command = [sys.executable, "-m", builder_process.__name__, "-i", str(folder.resolve()), "-o", "."]
     command += ["-p", "fp32", "-e", "webgpu", "-c", "cache", "--extra_options", *options]
     environment = os.environ | {"HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
@@ -99,5 +104,5 @@ def _run_builder(folder: Path, scratch: Path, recipe: Recipe, *, fuse_attention:
         raise ExportError(
             f"{recipe.where}: onnxruntime-genai's builder failed: "
             f"{first_line(Exception(lines[-1])) if lines else f'status {done.returncode}'}",
-            fix="check that the builder knows the architecture: LlamaForCausalLM, Qwen2ForCausalLM and others",
+            fix="report this with the model's config.json: its architecture is one that is supported",
         )

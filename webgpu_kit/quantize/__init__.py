@@ -62,6 +62,8 @@ def quantize_graph(
     """
     bench = bench or Bench(graph, task, lambda line: None)
     limits = choose_limits(dtype, task, threshold, agreement)
+    if dtype != "fp32":
+        _check_source(bench)
     packed, method, verdict = _round_weights(bench, dtype, limits)
     if dtype == "fp32":
         graphs = _keep_graph(graph.model)
@@ -99,6 +101,18 @@ def _try_integers(
     note = f"{'8-bit integer' if good else 'float32'} products on wasm"
     bench.progress(f"8 bits, integer products on wasm: error {error:.3g}" + ("" if good else ", too much: float32"))
     return ({"wasm": entry}, note) if good else ({}, f"{note} (integers: {error:.3g})")
+
+
+def _check_source(bench: Bench) -> None:
+    """Refuse a language model's graph that is not the original: on the text variants are held to the graph alone."""
+    limit = TASKS[bench.task].thresholds["fp32"]
+    if not bench.source_error <= limit:
+        metric = TASKS[bench.task].metric
+        raise QuantizeError(
+            f"the graph that the exporter made gives other answers than the original, with the original's own weights: "
+            f"{metric} {bench.source_error:.3g}, at most {limit} is allowed.",
+            fix="report this with the model's config.json",
+        )
 
 
 def _measure_golden(bench: Bench, packed: Mapping[str, PackedTensor]) -> float:

@@ -64,6 +64,12 @@ class Bench:
         return TextJudge(self.probe, make_windows(self.graph.assets, self.graph.settings, "measured"))
 
     @cached_property
+    def source_error(self) -> float:
+        """How far a language model's graph with its own weights is from the original, on the golden; 0 for others."""
+        judge = self.judge
+        return judge.measure_golden(self.graph, self.task, {}) if isinstance(judge, TextJudge) else 0.0
+
+    @cached_property
     def glance(self) -> Judge:
         """What says how much a single weight hurts: shorter, and of a text only what rounding may learn from."""
         if not self.on_text:

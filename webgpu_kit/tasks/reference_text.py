@@ -5,7 +5,6 @@ Both are prose, dialogue, code and data, written for this. What rounding learns 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -58,19 +57,17 @@ def make_sentences(assets: Mapping[str, bytes], settings: Mapping[str, Any], nam
 
 def keep_every_position(model: onnx.ModelProto) -> None:
     """Let the graph give the logits of all tokens, not of the last one alone: for measuring. Changes `model`."""
-    producers = {name: node for node in model.graph.node for name in node.output}
-    head = producers["logits"]
-    pruned: list[onnx.NodeProto] = []
-    name = head.input[0]
-    while name in producers and re.search(r"/prune/", producers[name].name):
-        pruned.append(producers[name])
-        name = producers[name].input[0]
-    if not pruned:
+    pruning = {name: node for node in model.graph.node if "/prune/" in node.name for name in node.output}
+    if not pruning:
         raise QuantizeError(
-            f"the graph's '{head.name}' takes '{head.input[0]}', which is not the last token's hidden state.",
+            "the graph takes no last token's hidden state out of all tokens'.",
             fix="report this with the model's name: it is a fault of webgpu-kit",
         )
-    head.input[0] = name
-    kept = [node for node in model.graph.node if all(node is not gone for gone in pruned)]
+    kept = [node for node in model.graph.node if "/prune/" not in node.name]
+    for node in kept:
+        for place, name in enumerate(node.input):
+            while name in pruning:
+                name = pruning[name].input[0]
+            node.input[place] = name
     del model.graph.node[:]
     model.graph.node.extend(kept)

@@ -88,7 +88,7 @@ def _read_generation(folder: Path, config: Any, tokenizer: Any, recipe: Recipe) 
         "kv_heads": getattr(config, "num_key_value_heads", None) or heads,
         "head_size": getattr(config, "head_dim", None) or config.hidden_size // heads,
         "vocabulary": config.vocab_size,
-        "context_length": config.max_position_embeddings,
+        "context_length": _limit_context(config),
         "bos_token_id": begin,
         "eos_token_ids": sorted({int(end) for end in (*ends, tokenizer.eos_token_id) if end is not None}),
         "add_bos": begin is not None and tokenizer("a")["input_ids"][:1] == [begin],
@@ -96,6 +96,18 @@ def _read_generation(folder: Path, config: Any, tokenizer: Any, recipe: Recipe) 
         "cache_dtype": "float32",
         "defaults": {**defaults, **given, **chosen},
     }
+
+
+def _limit_context(config: Any) -> int:
+    """The tokens that positions are turned alike for. LongRoPE turns them otherwise beyond a first stretch.
+
+    The keys in the cache would have to be made again there, so that stretch is the context.
+    """
+    longest, rotary = int(config.max_position_embeddings), getattr(config, "rope_parameters", None) or {}
+    if rotary.get("rope_type") == "longrope":
+        first = rotary.get("original_max_position_embeddings") or config.original_max_position_embeddings
+        return min(longest, int(first))
+    return longest
 
 
 def wrap_decoder(loaded: TorchModel, origin: str) -> Original:

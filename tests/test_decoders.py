@@ -1,0 +1,105 @@
+"""Every architecture of language models, as a tiny folder: the page's graph gives what PyTorch gives."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_decoders import CONTEXT, MODELS, write_decoder
+
+from webgpu_kit.artifacts import Graph, Source
+from webgpu_kit.errors import ExportError, QuantizeError
+from webgpu_kit.export import builder_process, export_graph
+from webgpu_kit.export.decoder_architectures import REFUSED, SUPPORTED
+from webgpu_kit.graph import prepare_graph
+from webgpu_kit.quantize import measure_graph, quantize_graph
+from webgpu_kit.recipe import Recipe
+
+
+def silent(line: str) -> None:
+    pass
+
+
+run = subprocess.run
+
+
+def build_inside(command: list[str], **settings: Any) -> Any:
+    """The builder in this process: importing torch anew takes longer than the rest of a tiny model's build."""
+    if builder_process.__name__ not in command:
+        return run(command, **settings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(settings["cwd"])
+        patch.setattr(sys, "argv", ["builder", *command[3:]])
+        builder_process.main()
+    return subprocess.CompletedProcess(command, 0, "", "")
+
+
+def export(folder: Path) -> Graph:
+    source = Source(uri="tiny", revision="", sha256="", kind="folder", path=folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess, "run", build_inside)
+        graph = export_graph(source, Recipe(name="tiny", source="tiny"), silent)
+    return prepare_graph(graph, "text-generation", silent)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_graph_gives_the_original_models_answers(name: str, tmp_path: Path) -> None:
+    graph = export(write_decoder(tmp_path / name, name))
+    parity = measure_graph(graph.model, graph, "text-generation", 1e-6)
+    assert parity.value < 1e-6 and parity.max_abs_error < 0.02
+    generation = graph.settings["generation"]
+    shapes = {spec.name: spec.shape for spec in (*graph.interface.inputs, *graph.interface.outputs)}
+    caches = [f"{layer}.{part}" for layer in range(generation["layers"]) for part in ("key", "value")]
+    names = {"input_ids", "attention_mask", "logits", *(f"present.{cache}" for cache in caches)}
+    assert set(shapes) == {*names, *(f"past_key_values.{cache}" for cache in caches)}
+    assert {shapes[f"present.{cache}"][1] for cache in caches} == {generation["kv_heads"]}
+    assert shapes["logits"][1:] == [1, generation["vocabulary"]]
+    assert generation["context_length"] == CONTEXT
+    assert "unsupported" not in graph.settings
+
+
+def test_every_supported_architecture_is_proved() -> None:
+    from tiny_architectures import SETTINGS
+    from transformers import AutoConfig
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+
+    kinds = {kind for kind, _ in MODELS.values()} | set(SETTINGS) - {"llama3"}
+    proved = {MODEL_FOR_CAUSAL_LM_MAPPING[type(AutoConfig.for_model(kind))].__name__ for kind in kinds}
+    assert proved == set(SUPPORTED)
+
+
+@pytest.fixture(scope="module")
+def mistral(tmp_path_factory: pytest.TempPathFactory) -> Graph:
+    return export(write_decoder(tmp_path_factory.mktemp("models") / "mistral", "mistral"))
+
+
+def widen_windows(graph: Graph) -> None:
+    for node in graph.model.graph.node:
+        for attribute in node.attribute:
+            if attribute.name == "local_window_size":
+                attribute.i = -1
+
+
+def test_a_graph_that_is_not_the_model_is_refused_in_every_dtype(mistral: Graph) -> None:
+    assert quantize_graph(mistral, "q8", "text-generation", 1.0).parity.value < 1.0
+    model = type(mistral.model)()
+    model.CopyFrom(mistral.model)
+    wrong = replace(mistral, model=model)
+    widen_windows(wrong)
+    with pytest.raises(QuantizeError, match=r"gives other answers than the original, .* kl_divergence \d"):
+        quantize_graph(wrong, "q8", "text-generation", 1.0)
+    assert quantize_graph(wrong, "fp32", "text-generation").parity.value > 0.1
+
+
+@pytest.mark.parametrize("name", [*REFUSED, "BloomForCausalLM"])
+def test_what_is_not_supported_is_said_before_anything_is_loaded(name: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"architectures": [name]}))
+    source = Source(uri="tiny", revision="", sha256="", kind="folder", path=tmp_path)
+    recipe = Recipe(name="tiny", source="tiny", task="text-generation")
+    with pytest.raises(ExportError, match=rf"the architecture {name} is not supported .*: .*\. Supported: Ernie4_5, "):
+        export_graph(source, recipe, silent)
