@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
+from builder_inside import builder_inside
 from tiny_decoders import CONTEXT, MODELS, write_decoder
 
+from webgpu_kit import quantize
 from webgpu_kit.artifacts import Graph, Source
+from webgpu_kit.bundle import write_bundle
 from webgpu_kit.errors import ExportError, QuantizeError
-from webgpu_kit.export import builder_process, export_graph
+from webgpu_kit.export import decoder, export_graph
 from webgpu_kit.export.decoder_architectures import REFUSED, SUPPORTED
 from webgpu_kit.graph import prepare_graph
+from webgpu_kit.initializers import is_mapped
 from webgpu_kit.quantize import measure_graph, quantize_graph
 from webgpu_kit.recipe import Recipe
 
@@ -25,24 +27,9 @@ def silent(line: str) -> None:
     pass
 
 
-run = subprocess.run
-
-
-def build_inside(command: list[str], **settings: Any) -> Any:
-    """The builder in this process: importing torch anew takes longer than the rest of a tiny model's build."""
-    if builder_process.__name__ not in command:
-        return run(command, **settings)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(settings["cwd"])
-        patch.setattr(sys, "argv", ["builder", *command[3:]])
-        builder_process.main()
-    return subprocess.CompletedProcess(command, 0, "", "")
-
-
 def export(folder: Path) -> Graph:
     source = Source(uri="tiny", revision="", sha256="", kind="folder", path=folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(subprocess, "run", build_inside)
+    with builder_inside():
         graph = export_graph(source, Recipe(name="tiny", source="tiny"), silent)
     return prepare_graph(graph, "text-generation", silent)
 
@@ -64,11 +51,10 @@ def test_the_graph_gives_the_original_models_answers(name: str, tmp_path: Path) 
 
 
 def test_every_supported_architecture_is_proved() -> None:
-    from tiny_architectures import SETTINGS
     from transformers import AutoConfig
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
-    kinds = {kind for kind, _ in MODELS.values()} | set(SETTINGS) - {"llama3"}
+    kinds = {kind for kind, _ in MODELS.values()}
     proved = {MODEL_FOR_CAUSAL_LM_MAPPING[type(AutoConfig.for_model(kind))].__name__ for kind in kinds}
     assert proved == set(SUPPORTED)
 
@@ -103,3 +89,29 @@ def test_what_is_not_supported_is_said_before_anything_is_loaded(name: str, tmp_
     recipe = Recipe(name="tiny", source="tiny", task="text-generation")
     with pytest.raises(ExportError, match=rf"the architecture {name} is not supported .*: .*\. Supported: Ernie4_5, "):
         export_graph(source, recipe, silent)
+
+
+def test_weights_that_stay_in_a_file_give_the_same_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_decoder(tmp_path / "tiny", "qwen3")
+    recipe, bundles = Recipe(name="tiny", source="tiny"), {}
+    for smallest in (2**20, 4096):
+        monkeypatch.setattr(decoder, "SMALLEST_MAPPED", smallest)
+        graph = export(folder)
+        mapped = [entry for entry in graph.model.graph.initializer if is_mapped(entry)]
+        assert len(mapped) == 0 if smallest > 4096 else len(mapped) > 20
+        files = {Path(entry.external_data[0].value) for entry in mapped}
+        assert all(file.parent == graph.storage.path for file in files)
+        variants = [quantize_graph(graph, dtype, "text-generation", 9.0) for dtype in ("fp32", "fp16", "q8", "q4")]
+        source = Source(uri="tiny", revision="", sha256="", kind="folder", path=folder)
+        bundle = write_bundle(source, graph, variants, recipe, "text-generation", tmp_path / str(smallest))
+        bundles[smallest] = [entry.model_dump(exclude={"parity"}) for entry in bundle.manifest.variants]
+        del graph, variants, mapped
+    gc.collect()
+    assert not any(file.exists() for file in files)
+    assert bundles[4096] == bundles[2**20]
+
+
+def test_fp32_that_no_page_holds_is_not_made(mistral: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quantize, "LARGEST_BYTES", 100_000)
+    with pytest.raises(QuantizeError, match=r"\d\.\d GB of weights, more than the 0\.0 GB that a page can hold"):
+        quantize_graph(mistral, "fp32", "text-generation")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builder_inside import builder_inside
 from tiny_architectures import write_model
 
 from webgpu_kit.artifacts import Array, Graph, Source, Variant
@@ -27,7 +28,14 @@ KINDS = {
     "llama": Q4_K_M,
     "llama3": OTHERS,
     "qwen2": {"token_embd": "Q8_0", "ffn_down": "Q6_K", "attn_v": "BF16", "": "Q5_0"},
+    "qwen2-yarn": {"": "Q8_0"},
     "qwen3": Q4_K_M,
+    "gemma": {"": "Q4_0"},
+    "gemma2": {"token_embd": "Q6_K", "": "Q4_1"},
+    "gemma3": {"token_embd": "Q8_0", "": "Q4_0"},
+    "phi3": Q4_K_M,
+    "phi3-long": {"": "Q8_0"},
+    "smollm3": Q4_K_M,
 }
 
 
@@ -42,7 +50,8 @@ def imported(
     path = tmp_path_factory.mktemp(request.param) / "tiny.gguf"
     model = write_model(path, request.param, KINDS[request.param])
     source = Source(uri=path.name, revision="", sha256="", kind="gguf", path=path)
-    graph = export_graph(source, Recipe(name="tiny", source=path.name), silent)
+    with builder_inside():
+        graph = export_graph(source, Recipe(name="tiny", source=path.name), silent)
     graph = prepare_graph(graph, "text-generation", silent)
     return model, graph, keep_packed(graph, "text-generation"), path
 

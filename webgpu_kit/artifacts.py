@@ -75,8 +75,9 @@ class Golden:
 
 @dataclass(frozen=True)
 class Graph:
-    """One ONNX model with its interface and golden; weights are inside `model`.
+    """One ONNX model with its interface and golden; weights are inside `model`, or in files that it names.
 
+    Those files lie in `storage`, a temporary folder that goes when nothing holds it any more.
     `assets` are files the page needs beside the model (tokenizer.json), by name.
     `settings` goes into the manifest for the page. `passes` names what was done to the graph, in order.
     A source whose weights are packed already gives those too: `packed`, by initializer, equal to what `model` holds,
@@ -92,6 +93,7 @@ class Graph:
     passes: tuple[str, ...] = ()
     packed: Mapping[str, PackedTensor] = field(default_factory=dict)
     packed_dtype: Dtype | None = None
+    storage: Any = None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import numpy as np
 
 from webgpu_kit.artifacts import Array, Bundle, Golden, Graph, PackedTensor, Source, Variant, VariantGraph
 from webgpu_kit.errors import BundleError
+from webgpu_kit.initializers import count_bytes, read_weight
 from webgpu_kit.manifest import (
     BackendGraph,
     BundleEntry,
@@ -164,6 +165,9 @@ def _write_variant(variant: Variant, out: Path, chunks: str) -> VariantEntry:
     if weights.content:
         files[WEIGHTS] = write_file(WEIGHTS, memoryview(weights.content), out, chunks)
     weight_bytes = len(weights.content)
+    for backend, graph in graphs.items():
+        memory_bytes = _estimate_memory(graph, variant.graphs[backend].model, weight_bytes)
+        graphs[backend] = graph.model_copy(update={"memory_bytes": memory_bytes})
     graph_bytes = max(file.bytes for name, file in files.items() if name != WEIGHTS)
     return VariantEntry(
         name=variant.name,
@@ -172,9 +176,7 @@ def _write_variant(variant: Variant, out: Path, chunks: str) -> VariantEntry:
         requires=list(variant.requires),
         # Only WebGPU limits a buffer, so its graph counts, where there is one.
         max_buffer_bytes=_largest_tensor(variant.graphs.get("webgpu", variant.graphs["wasm"]).model),
-        memory_bytes=max(
-            _estimate_memory(entry, variant.graphs[backend].model, weight_bytes) for backend, entry in graphs.items()
-        ),
+        memory_bytes=max(graph.memory_bytes for graph in graphs.values()),
         download_bytes=graph_bytes + weight_bytes,
         files=[files[name] for name in sorted(files)],
         graphs=graphs,
@@ -183,7 +185,7 @@ def _write_variant(variant: Variant, out: Path, chunks: str) -> VariantEntry:
 
 
 def _largest_tensor(model: onnx.ModelProto) -> int:
-    return max([0, *(len(entry.raw_data) for entry in model.graph.initializer), *_matrices_made_at_load(model)])
+    return max([0, *(count_bytes(entry) for entry in model.graph.initializer), *_matrices_made_at_load(model)])
 
 
 def _matrices_made_at_load(model: onnx.ModelProto) -> list[int]:
@@ -194,8 +196,10 @@ def _matrices_made_at_load(model: onnx.ModelProto) -> list[int]:
 
 
 def _estimate_memory(graph: BackendGraph, model: onnx.ModelProto, weight_bytes: int) -> int:
-    # The download and the expanded weights lie in memory once, and once more inside ONNX Runtime while it loads.
-    return 2 * (weight_bytes + graph.expanded_bytes) + sum(_matrices_made_at_load(model))
+    # The download lies in memory beside ONNX Runtime's own copy of it. Expanded weights are made in there one by one:
+    # the largest is there as it is made, as ONNX Runtime takes it, and as it lays it out for its products.
+    largest = max((part.rows * part.columns * DTYPE_BYTES[part.dtype] for part in graph.expand), default=0)
+    return 2 * weight_bytes + graph.expanded_bytes + 2 * largest + sum(_matrices_made_at_load(model))
 
 
 def _split_weights(
@@ -203,7 +207,6 @@ def _split_weights(
 ) -> tuple[onnx.ModelProto, BackendGraph]:
     """Move weights out of a graph: into `weights`, or, where the page makes them, into the plan of expansions."""
     import onnx
-    from onnx import numpy_helper
 
     model = copy_frame(entry.model)
     model.graph.node.extend(entry.model.graph.node)
@@ -218,7 +221,7 @@ def _split_weights(
             expanded_bytes = expansion.offset + size + (-size % ALIGNMENT)
             plan.append(expansion)
             continue
-        raw = weight.raw_data or numpy_helper.to_array(weight).tobytes()
+        raw = weight.raw_data or read_weight(weight).tobytes()
         if len(raw) >= INLINE_BYTES and weight.data_type != onnx.TensorProto.STRING:
             span = weights.add(raw)
             _make_external(initializer, WEIGHTS, span.offset, span.bytes)

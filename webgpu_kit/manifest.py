@@ -111,11 +111,12 @@ class BackendGraph(_Part):
     """What one backend loads: the graph file, and how its `expanded.bin` is made.
 
     The graph's external data are `weights.bin` (a file of the variant, where it has one) and, when
-    `expanded_bytes` > 0, `expanded.bin` (made in the worker).
+    `expanded_bytes` > 0, `expanded.bin` (made in the worker). `memory_bytes` is what loading takes at its peak.
     """
 
     file: str
     expanded_bytes: int = 0
+    memory_bytes: int = 0
     expand: list[Expansion] = Field(default_factory=list)
 
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from webgpu_kit.artifacts import Graph
+from webgpu_kit.initializers import count_bytes
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -19,7 +20,7 @@ def map_variants(function: Callable[[Item], Result], items: Iterable[Item], grap
     """`function` of every item, in their order, two at a time where `graph` is small. The first error is raised."""
     import onnxruntime  # noqa: F401  # now: two threads that import it at the same time find it half made
 
-    size = sum(len(weight.raw_data) for weight in graph.model.graph.initializer)
+    size = sum(map(count_bytes, graph.model.graph.initializer))
     workers = 1 if size > LARGE_BYTES else min(2, os.cpu_count() or 1)
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(function, items))

@@ -120,7 +120,8 @@ function findGpuObstacle(variant, device) {
  * @param {Device} device
  * @returns {string}
  */
-function findMemoryObstacle({ name, memory_bytes: needed }, backend, { memoryBytes }) {
+function findMemoryObstacle({ name, graphs, memory_bytes: most }, backend, { memoryBytes }) {
+  const needed = graphs[backend]?.memory_bytes || most;
   if (backend === "wasm" && needed > wasmHeapBytes) {
     return `The variant ${name} needs ${formatBytes(needed)} of memory, but wasm can only use ${formatBytes(wasmHeapBytes)}`;
   }

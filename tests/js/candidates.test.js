@@ -91,6 +91,17 @@ test("memory: wasm's 4 GiB, and what a small device has", () => {
   assert.deepEqual(names(silent.pairs), ["big@webgpu", "small@webgpu", "small@wasm"]);
 });
 
+test("memory: each backend counts its own", () => {
+  const graphs = {
+    webgpu: { file: "a.onnx", expanded_bytes: 0, memory_bytes: gigabyte, expand: [] },
+    wasm: { file: "b.onnx", expanded_bytes: 0, memory_bytes: 3 * gigabyte, expand: [] },
+  };
+  const manifest = makeManifest([makeVariant("q4", { graphs, memory_bytes: 3 * gigabyte })]);
+  const { pairs, passed } = listCandidates(manifest, makeDevice({ memoryBytes: 2 * gigabyte }), auto);
+  assert.deepEqual(names(pairs), ["q4@webgpu"]);
+  assert.match(passed[0].reason, /q4 needs 3\.22 GB of memory, too much for a device with 2\.15 GB/);
+});
+
 const software = makeDevice({
   adapter: { vendor: "google", architecture: "swiftshader", description: "", software: true },
 });

@@ -10,7 +10,6 @@ import importlib.util
 import os
 import subprocess
 import sys
-import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from webgpu_kit.export import builder_process, from_torch
 from webgpu_kit.export.attention import settle_attention
 from webgpu_kit.export.decoder_architectures import check_architecture
 from webgpu_kit.export.golden import record_golden
+from webgpu_kit.initializers import WeightFolder, map_weights
 from webgpu_kit.interface import read_interface
 from webgpu_kit.recipe import Recipe
 from webgpu_kit.tasks import Task
@@ -29,7 +29,8 @@ from webgpu_kit.tasks.text_generation import wrap_decoder
 if TYPE_CHECKING:
     import onnx
 
-LARGEST_MODEL_BYTES = 2**31 - 2**24  # of float32 weights: what one ONNX message holds
+LARGEST_WEIGHT_BYTES = 2**31 - 2**24  # of one weight as float32: what one ONNX message holds
+SMALLEST_MAPPED = 2**20  # bytes of a weight that stays in the builder's file, and out of memory
 
 
 def export_decoder(
@@ -53,7 +54,7 @@ def export_decoder(
     _check_size(loaded.module, recipe)
     original = wrap_decoder(loaded, f"torch {torch.__version__}, transformers {transformers.__version__}")
     golden = record_golden(original, recipe, task, progress)
-    model = _build_graph(source.path, recipe, progress, fuse_attention=fuse_attention)
+    model, storage = _build_graph(source.path, recipe, progress, fuse_attention=fuse_attention)
     settle_attention(model, loaded.module, loaded.settings["generation"]["context_length"])
     return Graph(
         model=model,
@@ -62,30 +63,33 @@ def export_decoder(
         exporter=f"onnxruntime-genai {version('onnxruntime-genai')}",
         assets=loaded.assets,
         settings=loaded.settings,
+        storage=storage,
     )
 
 
 def _check_size(model: Any, recipe: Recipe) -> None:
-    count = sum(parameter.numel() for parameter in model.parameters())
-    if model.config.tie_word_embeddings:
-        count += model.get_input_embeddings().weight.numel()  # the graph has table and head apart
-    size = 4 * count
-    if size > LARGEST_MODEL_BYTES:
+    name, size = max(((name, 4 * value.numel()) for name, value in model.named_parameters()), key=lambda pair: pair[1])
+    if size > LARGEST_WEIGHT_BYTES:
         raise ExportError(
-            f"{recipe.where}: {size / 1e9:.1f} GB of weights as float32; at most "
-            f"{LARGEST_MODEL_BYTES / 1e9:.1f} GB are supported.",
-            fix="use a smaller model (up to about 500 million parameters)",
+            f"{recipe.where}: its '{name}' takes {size / 1e9:.1f} GB as float32; at most "
+            f"{LARGEST_WEIGHT_BYTES / 1e9:.1f} GB are supported.",
+            fix="use a smaller model",
         )
 
 
-def _build_graph(folder: Path, recipe: Recipe, progress: Progress, *, fuse_attention: bool) -> onnx.ModelProto:
+def _build_graph(
+    folder: Path, recipe: Recipe, progress: Progress, *, fuse_attention: bool
+) -> tuple[onnx.ModelProto, WeightFolder]:
+    """The graph, and the folder that its large weights stay in."""
     import onnx
 
-    with tempfile.TemporaryDirectory(prefix="webgpu-kit-") as scratch:
-        progress("building the graph with onnxruntime-genai")
-        _run_builder(folder, Path(scratch), recipe, fuse_attention=fuse_attention)
-        progress("reading the graph")
-        return onnx.load(Path(scratch) / "model.onnx")
+    storage = WeightFolder()
+    progress("building the graph with onnxruntime-genai")
+    _run_builder(folder, storage.path, recipe, fuse_attention=fuse_attention)
+    progress("reading the graph")
+    model = onnx.load(storage.path / "model.onnx", load_external_data=False)
+    map_weights(model, storage.path, SMALLEST_MAPPED)
+    return model, storage
 
 
 def _run_builder(folder: Path, scratch: Path, recipe: Recipe, *, fuse_attention: bool) -> None:

@@ -23,6 +23,7 @@ from webgpu_kit.export.gguf_architecture import EMBEDDING, HEAD, Architecture, o
 from webgpu_kit.export.gguf_blocks import PACKED_KINDS, dequantize, repack_blocks, stack_rows, take_rows
 from webgpu_kit.export.gguf_file import GgufFile, read_gguf
 from webgpu_kit.export.gguf_tokenizer import find_end_tokens, write_tokenizer
+from webgpu_kit.initializers import read_weight
 from webgpu_kit.manifest import Dtype
 from webgpu_kit.packing import expand_tensor
 from webgpu_kit.recipe import Recipe
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     import onnx
 
 WIDE_KINDS = ("F32", "F16", "BF16")  # of what is no matrix
-# The builder's names of a layer's matrices -> the file's, one or several that stand above one another.
+# The builder's names of a layer's matrices -> the file's, one or several that stand above one another; of some a half.
+_WHOLE, _UPPER, _LOWER = (0, 1), (0, 2), (1, 2)  # (which part, of how many)
 _MATRICES = {
     "attn.qkv_proj": ("attn_q", "attn_k", "attn_v"),
     "attn.q_proj": ("attn_q",),
@@ -42,6 +44,14 @@ _MATRICES = {
     "mlp.gate_proj": ("ffn_gate",),
     "mlp.up_proj": ("ffn_up",),
     "mlp.down_proj": ("ffn_down",),
+}
+
+
+# Of a file that joins them: Phi 3's.
+_JOINED = {
+    "attn.qkv_proj": ("attn_qkv", _WHOLE),
+    "mlp.gate_proj": ("ffn_up", _UPPER),
+    "mlp.up_proj": ("ffn_up", _LOWER),
 }
 
 
@@ -78,6 +88,8 @@ def _check_kinds(file: GgufFile) -> None:
 
 def _has_uniform_attention(file: GgufFile) -> bool:
     layers = int(file.read("block_count"))
+    if "blk.0.attn_qkv.weight" in file.tensors:
+        return True
     kinds = [{file.tensors[f"blk.{layer}.attn_{part}.weight"].kind for part in "qkv"} for layer in range(layers)]
     return all(len(layer) == 1 for layer in kinds)
 
@@ -106,21 +118,21 @@ def _write_folder(file: GgufFile, architecture: Architecture, folder: Path, prog
 
 def _read_values(file: GgufFile, architecture: Architecture, name: str) -> Array:
     values, order = dequantize(file.tensors[name]), order_rows(file, architecture, name)
+    if name.endswith("norm.weight") and architecture.norm_offset:
+        return np.asarray(values - np.float32(architecture.norm_offset))
     return values.copy() if order is None else values[order]
 
 
 def _pack_weights(file: GgufFile, architecture: Architecture, model: onnx.ModelProto) -> dict[str, PackedTensor]:
     """Every weight of the graph that the file has in packed form. Raises ExportError where one is not its equal."""
-    from onnx import numpy_helper
-
     packed: dict[str, PackedTensor] = {}
     for initializer in model.graph.initializer:
-        names = _find_sources(file, initializer.name)
-        if not names or any(file.tensors[name].kind not in PACKED_KINDS for name in names):
+        sources = _find_sources(file, initializer.name)
+        if not sources or any(file.tensors[name].kind not in PACKED_KINDS for name, _ in sources):
             continue
-        parts = [_repack(file, architecture, name, initializer.name) for name in names]
+        parts = [_repack(file, architecture, name, half, initializer.name) for name, half in sources]
         tensor = parts[0] if len(parts) == 1 else stack_rows(initializer.name, parts)
-        if not np.array_equal(expand_tensor(tensor), numpy_helper.to_array(initializer)):
+        if not np.array_equal(expand_tensor(tensor), read_weight(initializer)):
             raise ExportError(
                 f"{file.path}: the graph's weight '{initializer.name}' is not what the file's blocks stand for.",
                 fix="report this with the file: it is a fault of webgpu-kit",
@@ -129,17 +141,27 @@ def _pack_weights(file: GgufFile, architecture: Architecture, model: onnx.ModelP
     return packed
 
 
-def _find_sources(file: GgufFile, name: str) -> list[str]:
+def _find_sources(file: GgufFile, name: str) -> list[tuple[str, tuple[int, int]]]:
     """The file's tensors that make the graph's initializer `name`, in the order of their rows; [] for others."""
     if name == "model.embed_tokens.weight":
-        return [EMBEDDING]
+        return [(EMBEDDING, _WHOLE)]
     if name == "lm_head.MatMul.weight":
-        return [HEAD if HEAD in file.tensors else EMBEDDING]
+        return [(HEAD if HEAD in file.tensors else EMBEDDING, _WHOLE)]
     found = re.fullmatch(r"model\.layers\.(\d+)\.(\w+\.\w+)\.MatMul\.weight", name)
-    return [f"blk.{found[1]}.{part}.weight" for part in _MATRICES[found[2]]] if found else []
+    if not found:
+        return []
+    block = f"blk.{found[1]}"
+    if found[2] in _JOINED and f"{block}.ffn_gate.weight" not in file.tensors:
+        part, half = _JOINED[found[2]]
+        return [(f"{block}.{part}.weight", half)]
+    return [(f"{block}.{part}.weight", _WHOLE) for part in _MATRICES[found[2]]]
 
 
-def _repack(file: GgufFile, architecture: Architecture, source: str, name: str) -> PackedTensor:
+def _repack(file: GgufFile, architecture: Architecture, source: str, half: tuple[int, int], name: str) -> PackedTensor:
     packed = repack_blocks(file.tensors[source], name, transpose=".MatMul." in name)
     order = order_rows(file, architecture, source)
+    if half != _WHOLE:
+        part, parts = half
+        rows = packed.rows // parts
+        order = np.arange(part * rows, (part + 1) * rows)
     return packed if order is None else take_rows(packed, order)

@@ -2,9 +2,10 @@
 
 Names come from the gguf package's own table, of the parameters that transformers' model of that configuration has.
 What llama.cpp's converter does to values is undone here:
-- llama: llama.cpp turns pairs of neighbouring values (0 and 1, 2 and 3, ...) of a head where transformers turns the two
-  halves of the head (0 and n/2, ...), so the rows of the query and key matrices stand in another order.
-- llama with the scaled rotary positions of Llama 3: it keeps the factors alone, not the settings that they came from.
+- llama, smollm3: llama.cpp turns pairs of neighbouring values (0 and 1, 2 and 3, ...) of a head where transformers
+  turns the two halves of the head (0 and n/2, ...), so the rows of the query and key matrices stand in another order.
+- gemma: it adds the one to the weights of normalizations that transformers adds when it runs.
+What its files do not say, because llama.cpp has it in its code, is in `gguf_settings.py`.
 """
 
 from __future__ import annotations
@@ -18,23 +19,36 @@ import numpy as np
 from webgpu_kit.artifacts import Array
 from webgpu_kit.errors import ExportError
 from webgpu_kit.export.gguf_file import GgufFile
+from webgpu_kit.export.gguf_rotary import ROTARY_FACTORS, read_rotary
+from webgpu_kit.export.gguf_settings import read_settings
 
-EMBEDDING, HEAD, ROTARY_FACTORS = "token_embd.weight", "output.weight", "rope_freqs.weight"
-# The settings of every Llama 3.1 and 3.2; the factor itself is read off the file's factors.
-LLAMA3_SCALING = {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
+EMBEDDING, HEAD = "token_embd.weight", "output.weight"
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """How a file maps to transformers: `config` is its config.json, `names` its tensors' names there."""
+    """How a file maps to transformers: `config` is its config.json, `names` its tensors' names there.
+
+    `norm_offset` is what the weights of its normalizations are above transformers'.
+    """
 
     config: Mapping[str, Any]
     names: Mapping[str, str]
     turns_pairs: bool
+    norm_offset: float
 
 
-# transformers' class; that its model_type is llama.cpp's own name holds for all of these.
-_MODELS = {"llama": "LlamaForCausalLM", "qwen2": "Qwen2ForCausalLM", "qwen3": "Qwen3ForCausalLM"}
+# llama.cpp's name -> transformers' model_type and class.
+_MODELS = {
+    "gemma": ("gemma", "GemmaForCausalLM"),
+    "gemma2": ("gemma2", "Gemma2ForCausalLM"),
+    "gemma3": ("gemma3_text", "Gemma3ForCausalLM"),
+    "llama": ("llama", "LlamaForCausalLM"),
+    "phi3": ("phi3", "Phi3ForCausalLM"),
+    "qwen2": ("qwen2", "Qwen2ForCausalLM"),
+    "qwen3": ("qwen3", "Qwen3ForCausalLM"),
+    "smollm3": ("smollm3", "SmolLM3ForCausalLM"),
+}
 
 
 def read_architecture(file: GgufFile) -> Architecture:
@@ -46,7 +60,12 @@ def read_architecture(file: GgufFile) -> Architecture:
             fix="give the model's Hugging Face folder",
         )
     config = _make_config(file)
-    return Architecture(config, _name_tensors(file, config), turns_pairs=file.architecture == "llama")
+    return Architecture(
+        config,
+        _name_tensors(file, config),
+        turns_pairs=file.architecture in ("llama", "smollm3"),
+        norm_offset=1.0 if file.architecture.startswith("gemma") else 0.0,
+    )
 
 
 def _make_config(file: GgufFile) -> dict[str, Any]:
@@ -54,9 +73,9 @@ def _make_config(file: GgufFile) -> dict[str, Any]:
     if EMBEDDING not in file.tensors:
         raise ExportError(f"{file.path}: lacks the tensor '{EMBEDDING}'.", fix="fetch the file again")
     return {
-        "architectures": [_MODELS[file.architecture]],
-        "model_type": file.architecture,
-        "rope_parameters": _read_rotary(file),
+        "architectures": [_MODELS[file.architecture][1]],
+        "model_type": _MODELS[file.architecture][0],
+        "rope_parameters": read_rotary(file),
         "hidden_act": "silu",
         "hidden_size": hidden,
         "intermediate_size": int(file.read("feed_forward_length")),
@@ -75,33 +94,8 @@ def _make_config(file: GgufFile) -> dict[str, Any]:
         "eos_token_id": file.metadata.get("tokenizer.ggml.eos_token_id"),
         "pad_token_id": file.metadata.get("tokenizer.ggml.padding_token_id"),
         "dtype": "float32",
+        **read_settings(file),
     }
-
-
-def _read_rotary(file: GgufFile) -> dict[str, Any]:
-    scaling = file.metadata.get(f"{file.architecture}.rope.scaling.type", "none")
-    base = float(file.read("rope.freq_base", 10000.0))
-    factors = file.tensors.get(ROTARY_FACTORS)
-    if scaling in ("none", "") and factors is not None and file.architecture == "llama":
-        settings = _recover_scaling(np.asarray(factors.data, dtype=np.float64), base)
-        if settings:
-            return {"rope_theta": base, "rope_type": "llama3", **settings}
-    if scaling not in ("none", "") or any(name.startswith("rope_f") for name in file.tensors):
-        raise ExportError(
-            f"{file.path}: scaled rotary positions ({scaling if scaling not in ('none', '') else 'rope_freqs'}) of "
-            "this kind are not supported in GGUF files; only those of Llama 3 are.",
-            fix="give the model's Hugging Face folder",
-        )
-    return {"rope_theta": base, "rope_type": "default"}
-
-
-def _recover_scaling(factors: Array, base: float) -> dict[str, float] | None:
-    """The settings of Llama 3's scaling that give exactly these factors; None where none do."""
-    factor, low, high, length = float(factors.max()), *LLAMA3_SCALING.values()
-    turns = length / (2 * np.pi) * base ** (-np.arange(len(factors)) / len(factors))  # of a value, in that context
-    share = np.clip((turns - low) / (high - low), 0.0, 1.0)
-    expected = 1 / ((1 - share) / factor + share)
-    return {"factor": factor, **LLAMA3_SCALING} if np.allclose(factors, expected, rtol=1e-5) else None
 
 
 def _name_tensors(file: GgufFile, config: Mapping[str, Any]) -> dict[str, str]:
@@ -118,7 +112,7 @@ def _name_tensors(file: GgufFile, config: Mapping[str, Any]) -> dict[str, str]:
     names = {table.get_name(name, (".weight", ".bias")): name for name in model.state_dict()}
     if config["tie_word_embeddings"]:
         names = {name: parameter for name, parameter in names.items() if parameter != "lm_head.weight"}
-    unknown = sorted(set(file.tensors) - set(names) - {ROTARY_FACTORS})
+    unknown = sorted(set(file.tensors) - set(names) - set(ROTARY_FACTORS))
     missing = sorted(str(name) for name in set(names) - set(file.tensors))
     if unknown or missing:
         has = f"has the tensor '{unknown[0]}', which no {file.architecture} has" if unknown else ""

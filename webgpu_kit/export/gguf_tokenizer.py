@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,8 @@ CONTROL = 3  # llama.cpp's token types
 # digits of the second: there every digit stands alone.
 PLAIN_SPLITS = ("default", "gpt-2", "mpt", "olmo", "jais", "phi-2", "roberta-bpe", "gigachat", "jina-es", "jina-de")
 DIGIT_SPLITS = ("smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b")
+# transformers reads the vocabulary of those architectures alone whose weights it reads: others are read as one of them.
+SAME_VOCABULARY = {"gemma": "gemma2", "smollm3": "llama"}
 END_TOKENS = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>", "<|end|>", "<end_of_turn>", "</s>")
 
 
@@ -46,9 +51,10 @@ def _convert_tokenizer(file: GgufFile) -> Any:
 
     kind, split = file.metadata.get("tokenizer.ggml.model"), _read_split(file)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            file.path.parent, gguf_file=file.path.name, local_files_only=True, trust_remote_code=False
-        )
+        with _find_vocabulary(file) as path:
+            tokenizer = AutoTokenizer.from_pretrained(
+                path.parent, gguf_file=path.name, local_files_only=True, trust_remote_code=False
+            )
     except Exception as error:  # whatever a vocabulary provokes in transformers
         raise ExportError(
             f"{file.path}: transformers cannot read its tokenizer of the kind '{kind}': {first_line(error)}",
@@ -62,6 +68,28 @@ def _convert_tokenizer(file: GgufFile) -> Any:
     for key in ("is_local", "local_files_only", "gguf_file"):
         tokenizer.init_kwargs.pop(key, None)
     return tokenizer
+
+
+@contextmanager
+def _find_vocabulary(file: GgufFile) -> Iterator[Path]:
+    """A file whose vocabulary transformers reads: a copy of it, where transformers does not know the architecture."""
+    import gguf
+
+    if file.architecture not in SAME_VOCABULARY:
+        yield file.path
+        return
+    with tempfile.TemporaryDirectory(prefix="webgpu-kit-") as folder:
+        path = Path(folder) / "vocabulary.gguf"
+        writer = gguf.GGUFWriter(path, SAME_VOCABULARY[file.architecture])
+        reader = gguf.GGUFReader(file.path)
+        for key, field in reader.fields.items():
+            if key.startswith("tokenizer."):
+                writer.add_key_value(key, field.contents(), field.types[0], *field.types[1:2])
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        yield path
 
 
 def _read_split(file: GgufFile) -> str:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Literal
 
 from webgpu_kit.artifacts import Array, Graph, PackedTensor, Tensors, Variant, VariantGraph
 from webgpu_kit.errors import QuantizeError, first_line
+from webgpu_kit.initializers import count_bytes, read_weight
 from webgpu_kit.manifest import Backend, Dtype, Parity
 from webgpu_kit.packing import expand_tensor, pack_float16, round_to_steps
 from webgpu_kit.parity import measure_parity
@@ -28,6 +29,7 @@ from webgpu_kit.quantize.judge import Limits, TextJudge, Verdict
 from webgpu_kit.quantize.last_row import pick_last_row_first
 from webgpu_kit.quantize.packed_operators import add_initializer, copy_frame, use_packed_operators
 from webgpu_kit.quantize.search import Bench, expand_packed, find_rounding, judge_packed
+from webgpu_kit.quantize.session import open_session
 from webgpu_kit.quantize.wasm_attention import add_sinks
 from webgpu_kit.quantize.weights import BITS, SMALLEST_PACKED, is_large
 from webgpu_kit.tasks import TASKS
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 GOLDEN_MARGIN = 1.5
 # Of the threshold: rounded to integers, a page's answers differ more from these than by the order of additions.
 INTEGER_SHARE = 0.8
+LARGEST_BYTES = 2**31 - 2**24  # of a variant's weights: browsers hold a little less than 2 GiB in one piece
 BACKENDS: tuple[Backend, ...] = ("webgpu", "wasm")
 
 
@@ -64,6 +67,11 @@ def quantize_graph(
     limits = choose_limits(dtype, task, threshold, agreement)
     if dtype != "fp32":
         _check_source(bench)
+    elif (size := sum(map(count_bytes, graph.model.graph.initializer))) > LARGEST_BYTES:
+        raise QuantizeError(
+            f"{size / 1e9:.1f} GB of weights, more than the {LARGEST_BYTES / 1e9:.1f} GB that a page can hold.",
+            fix="leave fp32 out of `dtypes`: the others are smaller",
+        )
     packed, method, verdict = _round_weights(bench, dtype, limits)
     if dtype == "fp32":
         graphs = _keep_graph(graph.model)
@@ -152,22 +160,14 @@ def _round_weights(bench: Bench, dtype: Dtype, limits: Limits) -> tuple[dict[str
 
 
 def _pack_halves(model: onnx.ModelProto) -> dict[str, PackedTensor]:
-    from onnx import numpy_helper
-
     large = [entry for entry in model.graph.initializer if is_large(entry)]
-    return {entry.name: pack_float16(entry.name, numpy_helper.to_array(entry)) for entry in large}
+    return {entry.name: pack_float16(entry.name, read_weight(entry)) for entry in large}
 
 
 def measure_graph(model: onnx.ModelProto, graph: Graph, task: str, threshold: float) -> Parity:
     """Run every golden sample through `model` with onnxruntime on the CPU and compare."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    # On a busy machine threads that spin while they wait take the processor from those that they wait for.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        session = open_session(model)
         names = [output.name for output in graph.interface.outputs]
 
         def run(feeds: Tensors) -> Tensors:

@@ -7,13 +7,14 @@ additions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from webgpu_kit.artifacts import Array, Graph, Tensors
 from webgpu_kit.quantize.packed_operators import copy_frame
 from webgpu_kit.quantize.rounding import PANEL_COLUMNS
+from webgpu_kit.quantize.session import open_session
 from webgpu_kit.quantize.weights import Weight
 from webgpu_kit.tasks.reference_text import keep_every_position
 
@@ -33,7 +34,7 @@ class Probe:
         self.outputs = [output.name for output in model.graph.output]
         self._factors = _expose(model, weights)
         self._original = {name: weight.value for name, weight in weights.items()}
-        self._session = _open(model)
+        self._session = open_session(model)
 
     def run(self, feeds: Tensors, replaced: Mapping[str, Array], outputs: list[str] | None = None) -> Tensors:
         """The named outputs for one set of feeds, with some weights replaced by others of their shape."""
@@ -89,12 +90,3 @@ def _expose(model: onnx.ModelProto, weights: Mapping[str, Weight]) -> dict[str, 
     new = [name for name in dict.fromkeys(factors.values()) if name not in shown]
     model.graph.output.extend(helper.make_tensor_value_info(name, 1, None) for name in new)
     return factors
-
-
-def _open(model: onnx.ModelProto) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from webgpu_kit.artifacts import Array, PackedTensor
+from webgpu_kit.initializers import read_weight
 from webgpu_kit.manifest import Dtype
 from webgpu_kit.packing import LARGE_BLOCK, SMALL_BLOCK, pack_blocks
 from webgpu_kit.quantize.gated import find_gated
@@ -50,15 +51,13 @@ class Weight:
 
 def list_weights(model: onnx.ModelProto) -> dict[str, Weight]:
     """The float32 weights of quantizable operators, subgraphs included, in the graph's order."""
-    from onnx import numpy_helper
-
     users, gated = _find_users(model), find_gated(model.graph)
     weights: dict[str, Weight] = {}
     for initializer in model.graph.initializer:
         node = users.get(initializer.name)
         if node is None or not is_large(initializer) or len(initializer.dims) < 2:
             continue
-        name, value = initializer.name, numpy_helper.to_array(initializer)
+        name, value = initializer.name, read_weight(initializer)
         transpose, centred = _is_transposed(node, value), name in gated
         weights[name] = Weight(name, value, node.op_type == "Gather", transpose, centred=centred)
     return _find_twins(weights)
