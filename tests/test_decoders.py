@@ -6,6 +6,7 @@ import gc
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builder_inside import builder_inside
@@ -82,9 +83,21 @@ def test_a_graph_that_is_not_the_model_is_refused_in_every_dtype(mistral: Graph)
     assert quantize_graph(wrong, "fp32", "text-generation").parity.value > 0.1
 
 
-@pytest.mark.parametrize("name", [*REFUSED, "BloomForCausalLM"])
-def test_what_is_not_supported_is_said_before_anything_is_loaded(name: str, tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text(json.dumps({"architectures": [name]}))
+HYBRID = "GraniteMoeHybridForCausalLM"
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        *((name, {}) for name in (*REFUSED, "BloomForCausalLM")),
+        (HYBRID, {"layer_types": ["mamba", "attention"]}),
+        (HYBRID, {"layer_types": ["attention"], "num_local_experts": 4}),
+    ],
+)
+def test_what_is_not_supported_is_said_before_anything_is_loaded(
+    name: str, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"architectures": [name], **settings}))
     source = Source(uri="tiny", revision="", sha256="", kind="folder", path=tmp_path)
     recipe = Recipe(name="tiny", source="tiny", task="text-generation")
     with pytest.raises(ExportError, match=rf"the architecture {name} is not supported .*: .*\. Supported: Ernie4_5, "):

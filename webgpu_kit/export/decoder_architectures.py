@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from webgpu_kit.errors import ExportError
 
@@ -47,12 +49,24 @@ REFUSED = {
 
 def check_architecture(folder: Path, source: str) -> str:
     """The folder's architecture, before anything is loaded. Raises ExportError unless it is supported."""
-    named = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("architectures") or ["none"]
-    if named[0] in SUPPORTED:
-        return str(named[0])
-    reason = REFUSED.get(named[0], "onnxruntime-genai's builder has no graph of it")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    name = str((config.get("architectures") or ["none"])[0])
+    reason = _find_obstacle(name, config)
+    if not reason:
+        return name
     raise ExportError(
-        f"{source}: the architecture {named[0]} is not supported for text-generation: {reason}. "
+        f"{source}: the architecture {name} is not supported for text-generation: {reason}. "
         f"Supported: {', '.join(name.removesuffix('ForCausalLM') for name in SUPPORTED)}.",
         fix="give a model of one of these",
     )
+
+
+def _find_obstacle(name: str, config: Mapping[str, Any]) -> str:
+    if name not in SUPPORTED:
+        return REFUSED.get(name, "onnxruntime-genai's builder has no graph of it")
+    if name == "GraniteMoeHybridForCausalLM":
+        kinds = config.get("layer_types") or config.get("layers_block_type") or [""]
+        if set(kinds) - {"attention", "full_attention"}:
+            return _STATES
+        return "onnxruntime-genai leaves its experts out" if config.get("num_local_experts") else ""
+    return ""
