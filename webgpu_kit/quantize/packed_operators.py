@@ -59,8 +59,13 @@ def add_initializer(model: onnx.ModelProto, name: str, value: Array) -> None:
     entry.raw_data = np.ascontiguousarray(value).tobytes()
 
 
-def use_packed_operators(model: onnx.ModelProto, packed: Mapping[str, PackedTensor], backend: Backend) -> set[str]:
-    """Replace nodes that can compute on a packed weight, where all its users can. Gives the names of those weights."""
+def use_packed_operators(
+    model: onnx.ModelProto, packed: Mapping[str, PackedTensor], backend: Backend, *, gathers: bool = True
+) -> set[str]:
+    """Replace nodes that can compute on a packed weight, where all its users can. Gives the names of those weights.
+
+    Without `gathers` a table's rows are taken of the expanded table.
+    """
     users: dict[str, list[onnx.NodeProto]] = {}
     for node in walk_nodes(model.graph):
         for name in node.input:
@@ -73,6 +78,7 @@ def use_packed_operators(model: onnx.ModelProto, packed: Mapping[str, PackedTens
             tensor.kind == "blocks"
             and nodes
             and all(id(node) in top_level and _takes_packed(node, tensor, backend) for node in nodes)
+            and (gathers or all(node.op_type != "Gather" for node in nodes))
         ):
             replaced.add(name)
     if replaced:
@@ -93,13 +99,10 @@ def _takes_packed(node: onnx.NodeProto, tensor: PackedTensor, backend: Backend) 
         )
         return fits and backend == "webgpu" and plain and node.input[1] == tensor.name
     if node.op_type == "Gather":
-        return (
-            fits
-            and backend == "wasm"
-            and not tensor.transpose
-            and node.input[0] == tensor.name
-            and read_int(node, "axis", 0) == 0
-        )
+        # WebGPU takes no zero points that are padded to whole bytes.
+        whole = tensor.zero_points is None or tensor.columns // tensor.block_size * tensor.bits % 8 == 0
+        fits = fits and (whole or backend == "wasm") and not tensor.transpose
+        return fits and node.input[0] == tensor.name and read_int(node, "axis", 0) == 0
     return False
 
 
