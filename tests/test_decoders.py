@@ -20,7 +20,7 @@ from webgpu_kit.export import decoder, export_graph
 from webgpu_kit.export.decoder_architectures import REFUSED, SUPPORTED
 from webgpu_kit.graph import prepare_graph
 from webgpu_kit.initializers import is_mapped
-from webgpu_kit.quantize import measure_graph, quantize_graph
+from webgpu_kit.quantize import quantize_graph
 from webgpu_kit.recipe import Recipe
 
 
@@ -36,9 +36,11 @@ def export(folder: Path) -> Graph:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_the_graph_gives_the_original_models_answers(name: str, tmp_path: Path) -> None:
+def test_both_backends_graphs_give_the_original_models_answers(name: str, tmp_path: Path) -> None:
     graph = export(write_decoder(tmp_path / name, name))
-    parity = measure_graph(graph.model, graph, "text-generation", 1e-6)
+    variant = quantize_graph(graph, "fp32", "text-generation")
+    assert set(variant.graphs) == {"webgpu", "wasm"}
+    parity = variant.parity
     assert parity.value < 1e-6 and parity.max_abs_error < 0.02
     generation = graph.settings["generation"]
     shapes = {spec.name: spec.shape for spec in (*graph.interface.inputs, *graph.interface.outputs)}
