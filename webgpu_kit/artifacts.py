@@ -136,10 +136,11 @@ class IntegerSteps:
 
 @dataclass(frozen=True)
 class VariantGraph:
-    """The graph one backend loads, with all its weights inside `model`, so that it runs as it is.
+    """The graph one backend loads.
 
-    Initializers named in `expanded` are not stored in the bundle: the page makes them, in the dtype given, from the
-    packed tensor of the same name. Those named in `steps` too are rounded to 8-bit integers then.
+        Initializers named in `expanded` are not stored in the bundle: the page makes them, in the dtype given, from the
+        packed tensor of the same name. Those named in `steps` too are rounded to 8-bit integers then.
+    Their values are in `model` until it has been measured.
     """
 
     model: onnx.ModelProto

@@ -85,6 +85,8 @@ def quantize_graph(
     distinct = {id(entry.model): entry for entry in graphs.values()}.values()
     parities = [measure_graph(entry.model, graph, task, allowed) for entry in distinct]
     worst = max(parities, key=lambda parity: parity.value)
+    for entry in graphs.values():
+        _drop_expanded(entry)
     return Variant(
         name=dtype,
         dtype=dtype,
@@ -109,6 +111,13 @@ def _try_integers(
     note = f"{'8-bit integer' if good else 'float32'} products on wasm"
     bench.progress(f"8 bits, integer products on wasm: error {error:.3g}" + ("" if good else ", too much: float32"))
     return ({"wasm": entry}, note) if good else ({}, f"{note} (integers: {error:.3g})")
+
+
+def _drop_expanded(entry: VariantGraph) -> None:
+    """Let go of the values that the page makes: of a large model they are gigabytes a variant."""
+    for weight in entry.model.graph.initializer:
+        if weight.name in entry.expanded:
+            weight.ClearField("raw_data")
 
 
 def _check_source(bench: Bench) -> None:
