@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     import onnx
 
 # With weights of one axis at most; and MatMul, where its right side is a weight.
-ROW_WISE = ("Add", "Mul", "Sigmoid", "QuickGelu", "SimplifiedLayerNormalization", "SkipSimplifiedLayerNormalization")
+ROW_WISE = (
+    *("Add", "Mul", "Sigmoid", "Gelu", "QuickGelu"),
+    *("SimplifiedLayerNormalization", "SkipSimplifiedLayerNormalization"),
+)
 LAST = "last_row.index"
 
 
