@@ -163,10 +163,12 @@ def test_it_fits_a_phone(browser: Browser, serve: Serve, rag_site: Path, width: 
         page.until("document.querySelector('#collection').options.length > 0")
         name = "a_long_name_" * 8 + ".md"
         add_files(page, (name, (STORY + "word" * 100).encode()), expect=1)
+        assert page.js(STICKS_OUT) == [], "what is said of a file"
         page.page.fill("#question", "cat?")
         page.page.keyboard.press("Enter")
         page.until("document.querySelectorAll('.passage').length > 0")
-        page.until("!document.querySelector('#answer').hidden && document.querySelector('#answer-stop').hidden")
+        # While the answer grows, it pushes away what is below it.
+        page.until("/tokens a second|Stopped/.test(document.querySelector('#answer-note').textContent)")
         page.page.locator("summary").click()
         assert page.js(STICKS_OUT) == [] and page.js(TOO_FAINT) == [] and page.js(TOO_SMALL) == []
         page.page.locator(".passage").first.click()
