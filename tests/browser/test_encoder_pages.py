@@ -175,6 +175,7 @@ def test_a_row_is_chosen_with_the_keys_and_shown_whole(open_task: OpenTask) -> N
     page = open_task("text-classification")
     long = "A text that the table cuts off. " * 20
     open_table(page, "rows.csv", "\n".join(["text", *(f"{n} {long}" for n in range(1, 101))]).encode())
+    page.until("document.querySelectorAll('#batch-table .row-text').length > 3")
     page.page.locator("#batch-scroll").focus()
     for _ in range(3):
         page.page.keyboard.press("ArrowDown")
@@ -184,13 +185,13 @@ def test_a_row_is_chosen_with_the_keys_and_shown_whole(open_task: OpenTask) -> N
     page.page.keyboard.press("End")
     expect(page.page.locator("tr[aria-current] .row-number")).to_have_text("100")
     page.page.locator("#batch-start").click()
-    expect(page.page.locator("#batch-state")).to_contain_text("100 rows in ")
+    page.until("document.querySelector('#batch-state').textContent.includes('100 rows in ')")
     label = page.page.locator("tr[aria-current] .row-label").text_content() or "no label"
     expect(page.page.locator("#batch-row-name")).to_contain_text(f"Row 100: {label}, ")
     assert page.page.locator("#batch-start").is_hidden()
     page.page.locator("#batch-row-try").click()
     expect(page.page.locator("#text")).to_have_value(f"100 {long}")
-    expect(page.page.locator("#headline")).to_have_text(label)
+    page.until("(label) => document.querySelector('#headline').textContent === label", label)
 
 
 @pytest.mark.parametrize(
