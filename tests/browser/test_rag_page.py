@@ -91,8 +91,8 @@ def test_embeddings_are_openais(page: WatchedPage) -> None:
     assert page.js(EMBED, {"input": "cat " * 200})["code"] == "context-full"
 
 
-def test_wasm_multiplies_integers_as_native_onnxruntime_does(page: WatchedPage, site: Path, tmp_path: Path) -> None:
-    bundle = next(bundle for bundle in read_site(site).bundles if bundle.manifest.name == "encoder")
+def test_wasm_multiplies_integers_as_native_onnxruntime_does(page: WatchedPage, rag_site: Path, tmp_path: Path) -> None:
+    bundle = next(bundle for bundle in read_site(rag_site).bundles if bundle.manifest.name == "encoder")
     entry = bundle.manifest.variants[0]
     assert entry.dtype == "q8" and "8-bit integer products on wasm" in entry.parity.method
     assert {step.dtype for step in entry.graphs["wasm"].expand if step.row_scales} == {"uint8"}
