@@ -91,8 +91,8 @@ def test_embeddings_are_openais(page: WatchedPage) -> None:
     assert page.js(EMBED, {"input": "cat " * 200})["code"] == "context-full"
 
 
-def test_wasm_multiplies_integers_as_native_onnxruntime_does(page: WatchedPage, site: Path, tmp_path: Path) -> None:
-    bundle = next(bundle for bundle in read_site(site).bundles if bundle.manifest.name == "encoder")
+def test_wasm_multiplies_integers_as_native_onnxruntime_does(page: WatchedPage, rag_site: Path, tmp_path: Path) -> None:
+    bundle = next(bundle for bundle in read_site(rag_site).bundles if bundle.manifest.name == "encoder")
     entry = bundle.manifest.variants[0]
     assert entry.dtype == "q8" and "8-bit integer products on wasm" in entry.parity.method
     assert {step.dtype for step in entry.graphs["wasm"].expand if step.row_scales} == {"uint8"}
@@ -174,4 +174,5 @@ def test_it_fits_a_phone(browser: Browser, serve: Serve, rag_site: Path, width: 
         page.page.locator("summary").click()
         assert page.js(STICKS_OUT) == [] and page.js(TOO_FAINT) == [] and page.js(TOO_SMALL) == []
         page.page.locator(".passage").first.click()
+        page.until("document.querySelector('#reader').open")
         assert page.js(STICKS_OUT) == [] and page.js(TOO_FAINT) == [] and page.js(TOO_SMALL) == []
