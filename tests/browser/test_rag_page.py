@@ -174,4 +174,5 @@ def test_it_fits_a_phone(browser: Browser, serve: Serve, rag_site: Path, width: 
         page.page.locator("summary").click()
         assert page.js(STICKS_OUT) == [] and page.js(TOO_FAINT) == [] and page.js(TOO_SMALL) == []
         page.page.locator(".passage").first.click()
+        page.until("document.querySelector('#reader').open")
         assert page.js(STICKS_OUT) == [] and page.js(TOO_FAINT) == [] and page.js(TOO_SMALL) == []
