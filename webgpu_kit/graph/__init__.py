@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from webgpu_kit.artifacts import Graph, Progress
 from webgpu_kit.errors import GraphError, KitError, first_line
+from webgpu_kit.graph.encoder import simplify_encoder
 from webgpu_kit.graph.operators import missing_operators
 from webgpu_kit.interface import read_interface
 from webgpu_kit.tasks import TASKS
@@ -31,6 +32,7 @@ def prepare_graph(graph: Graph, task: str, progress: Progress) -> Graph:
     passes: list[tuple[str, Callable[[onnx.ModelProto], onnx.ModelProto]]] = [
         ("attach", lambda model: TASKS[task].attach(model, graph.settings)),
         ("fold", fold_constants),
+        ("encoder", simplify_encoder),
     ]
     progress("preparing the graph: " + ", ".join(name for name, _ in passes))
     model, done = graph.model, list(graph.passes)

@@ -1,0 +1,252 @@
+"""A pass over encoders: what exporters write around MultiHeadAttention and embeddings, without what no page needs.
+
+On WebGPU each node is a dispatch or more, and on wasm a walk through memory. What a graph computes stays the same for
+texts of at least one token, and a page has no others.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from webgpu_kit.artifacts import Array
+
+if TYPE_CHECKING:
+    import onnx
+
+ATTENTION = "MultiHeadAttention"
+QUERY, KEY, VALUE, BIAS, SCORES = 0, 1, 2, 3, 5  # its inputs: SCORES is added to the scores, (batch, 1, rows, keys)
+MASK = "attention_mask"
+SEEN, HIDDEN = -1.0, -1e4  # scores are masked where this much or more is taken from them
+TRIED_MASKS = (((1, 1, 1),), ((1, 1, 1, 1, 0), (1, 0, 0, 0, 0)), ((1, 1, 0, 1), (1, 1, 1, 1), (0, 1, 1, 0)))
+
+
+def simplify_encoder(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Attention gets its biases as an input, its mask in the fewest steps, and no guard for texts without tokens.
+
+    Token types that are always 0 go into the table of positions. A model without MultiHeadAttention stays as it is.
+    """
+    if not any(node.op_type == ATTENTION for node in model.graph.node):
+        return model
+    result = type(model)()
+    result.CopyFrom(model)
+    editor = _Editor(result)
+    for node in [node for node in result.graph.node if node.op_type == ATTENTION]:
+        editor.take_biases(node)
+        editor.drop_guard(node)
+    editor.shorten_masks()
+    editor.fold_token_types()
+    return _drop_unused(result)
+
+
+class _Editor:
+    """One model while it is being changed in place."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self.model = model
+        self._note_makers()
+        self.weights = {entry.name: entry for entry in model.graph.initializer}
+
+    def _note_makers(self) -> None:
+        self.makers = {name: node for node in self.model.graph.node for name in node.output if name}
+
+    def take_biases(self, attention: onnx.NodeProto) -> None:
+        """Biases that are added to query, key and value become an input of `attention`."""
+        if len(attention.input) > BIAS and attention.input[BIAS]:
+            return
+        adds = [self._find_add(attention.input[place]) for place in (QUERY, KEY, VALUE)]
+        if any(add is None for add in adds):
+            return
+        found = [self._split_add(add) for add in adds if add]
+        biases = [self._read(bias) for _, bias in found]
+        for add, (data, _) in zip(adds, found, strict=True):
+            assert add
+            self._replace(add.output[0], data)
+        name = f"{attention.output[0]}.bias"
+        self._add_weight(name, np.concatenate(biases))
+        attention.input.extend([""] * (BIAS + 1 - len(attention.input)))
+        attention.input[BIAS] = name
+
+    def _find_add(self, name: str) -> onnx.NodeProto | None:
+        """The addition of a bias that `name` is the outcome of, with nothing between but another shape."""
+        node = self.makers.get(name)
+        while node and node.op_type == "Reshape" and self._count_uses(node.output[0]) == 1:
+            node = self.makers.get(node.input[0])
+        if not node or node.op_type != "Add" or self._count_uses(node.output[0]) != 1:
+            return None
+        has_bias = any(name in self.weights and len(self.weights[name].dims) == 1 for name in node.input)
+        return node if has_bias else None
+
+    def _split_add(self, add: onnx.NodeProto) -> tuple[str, str]:
+        first, second = add.input
+        return (second, first) if first in self.weights else (first, second)
+
+    def drop_guard(self, attention: onnx.NodeProto) -> None:
+        """Rows that see no key are set to zero: there are none where each text has a token."""
+        name = attention.output[0]
+        while (users := self._list_users(name)) and len(users) == 1 and users[0].op_type == "Reshape":
+            name = users[0].output[0]
+        if len(users) != 1 or users[0].op_type != "Where" or users[0].input[2] != name:
+            return
+        condition, zeros, _ = users[0].input
+        if zeros in self.weights and not self._read(zeros).any() and self._asks_for_no_key(condition):
+            self._replace(users[0].output[0], name)
+
+    def _asks_for_no_key(self, name: str) -> bool:
+        node = self.makers.get(name)
+        while node and node.op_type in ("Transpose", "Reshape", "Unsqueeze", "Squeeze", "Expand"):
+            node = self.makers.get(node.input[0])
+        counted = self.makers.get(node.input[0]) if node and node.op_type in ("Less", "Equal") else None
+        return bool(counted and counted.op_type == "ReduceSum")
+
+    def shorten_masks(self) -> None:
+        """Where what is added to the scores only hides padding, it is made of the mask in four steps."""
+        masked = [node for node in self.model.graph.node if node.op_type == ATTENTION and len(node.input) > SCORES]
+        for name in dict.fromkeys(node.input[SCORES] for node in masked if node.input[SCORES]):
+            hidden = _measure_mask(self.model, name)
+            if hidden is not None:
+                self._write_mask(name, hidden)
+
+    def _write_mask(self, name: str, hidden: float) -> None:
+        from onnx import helper
+
+        made = f"{name}.short"
+        self._add_weight(f"{made}.one", np.asarray(1, dtype=np.float32))
+        self._add_weight(f"{made}.hidden", np.asarray(-hidden, dtype=np.float32))
+        self._add_weight(f"{made}.axes", np.asarray([1, 2]))
+        self._add_weight(f"{made}.single", np.asarray([1]))
+        nodes = [
+            helper.make_node("Cast", [MASK], [f"{made}.float"], to=1),
+            helper.make_node("Sub", [f"{made}.float", f"{made}.one"], [f"{made}.less"]),
+            helper.make_node("Mul", [f"{made}.less", f"{made}.hidden"], [f"{made}.scores"]),
+            helper.make_node("Unsqueeze", [f"{made}.scores", f"{made}.axes"], [f"{made}.keys"]),
+            helper.make_node("Shape", [MASK], [f"{made}.rows"], start=0, end=1),
+            helper.make_node("Shape", [MASK], [f"{made}.length"], start=1, end=2),
+            helper.make_node(
+                "Concat",
+                [f"{made}.rows", f"{made}.single", f"{made}.length", f"{made}.length"],
+                [f"{made}.shape"],
+                axis=0,
+            ),
+            helper.make_node("Expand", [f"{made}.keys", f"{made}.shape"], [made]),
+        ]
+        for node in nodes:
+            node.name = node.output[0]
+        rest = list(self.model.graph.node)
+        del self.model.graph.node[:]
+        self.model.graph.node.extend([*nodes, *rest])  # copies: the old ones are no part of the model any more
+        self._note_makers()
+        self._replace(name, made)
+
+    def fold_token_types(self) -> None:
+        """The vector of a type that every token has is added to each position's vector, once and for all."""
+        gathers = [node for node in self.model.graph.node if node.op_type == "Gather"]
+        for node in filter(self._reads_first_row, gathers):
+            users = self._list_users(node.output[0])
+            add = users[0] if len(users) == 1 and users[0].op_type == "Add" else None
+            positions = self._find_table_beside(add) if add else None
+            if add and positions:
+                name = f"{positions.input[0]}.with_type"
+                self._add_weight(name, self._read(positions.input[0]) + self._read(node.input[0])[0])
+                positions.input[0] = name
+                (other,) = [name for name in add.input if name != node.output[0]]
+                self._replace(add.output[0], other)
+
+    def _reads_first_row(self, gather: onnx.NodeProto) -> bool:
+        if gather.input[0] not in self.weights or len(self.weights[gather.input[0]].dims) != 2:
+            return False
+        found = [_compute(self.model, gather.input[1], np.asarray(rows, dtype=np.int64)) for rows in TRIED_MASKS]
+        return all(value is not None and not value.any() for value in found)
+
+    def _find_table_beside(self, add: onnx.NodeProto) -> onnx.NodeProto | None:
+        """The other lookup in a weight, of which nothing else is made, that the sum `add` goes into."""
+        users = self._list_users(add.output[0])
+        if len(users) != 1 or users[0].op_type != "Add":
+            return None
+        gathers = [self.makers.get(name) for name in users[0].input if name != add.output[0]]
+        tables = [node for node in gathers if node and node.op_type == "Gather" and node.input[0] in self.weights]
+        alone = [node for node in tables if self._count_uses(node.output[0]) == self._count_uses(node.input[0]) == 1]
+        return alone[0] if alone else None
+
+    def _replace(self, old: str, new: str) -> None:
+        for user in self._list_users(old):
+            for place, name in enumerate(user.input):
+                if name == old:
+                    user.input[place] = new
+
+    def _list_users(self, name: str) -> list[onnx.NodeProto]:
+        return [node for node in self.model.graph.node if name in node.input]
+
+    def _count_uses(self, name: str) -> int:
+        outputs = [entry.name for entry in self.model.graph.output]
+        return sum(list(node.input).count(name) for node in self._list_users(name)) + outputs.count(name)
+
+    def _read(self, name: str) -> Array:
+        from onnx import numpy_helper
+
+        return numpy_helper.to_array(self.weights[name])
+
+    def _add_weight(self, name: str, value: Array) -> None:
+        from onnx import numpy_helper
+
+        self.model.graph.initializer.append(numpy_helper.from_array(value, name))
+
+
+def _measure_mask(model: onnx.ModelProto, name: str) -> float | None:
+    """What `name` takes from a hidden key's score, if it hides the keys that the mask hides and nothing else."""
+    if not any(entry.name == MASK for entry in model.graph.input):
+        return None
+    values = set[float]()
+    for rows in TRIED_MASKS:
+        mask = np.asarray(rows, dtype=np.int64)
+        found = _compute(model, name, mask)
+        wanted = np.broadcast_to(mask[:, None, None, :] == 1, (len(mask), 1, mask.shape[1], mask.shape[1]))
+        if found is None or found.shape != wanted.shape or not np.array_equal(found > SEEN, wanted):
+            return None
+        values |= {float(value) for value in found[~wanted]}
+        if found[wanted].any():
+            return None
+    return values.pop() if len(values) == 1 and max(values) < HIDDEN else None
+
+
+def _compute(model: onnx.ModelProto, name: str, mask: Array) -> Array | None:
+    """`name` for a mask; None where it depends on more than the mask."""
+    import onnx
+    import onnxruntime
+    from onnx import helper
+
+    nodes = _find_needed(model.graph, name)
+    known = {MASK, ""}.union(entry.name for entry in model.graph.initializer)
+    needed = {each for node in nodes for each in node.input} - {each for node in nodes for each in node.output}
+    if not nodes or not needed <= known or any(node.domain not in ("", "ai.onnx") for node in nodes):
+        return None
+    weights = [entry for entry in model.graph.initializer if entry.name in needed]
+    mask_input = helper.make_tensor_value_info(MASK, onnx.TensorProto.INT64, [None, None])
+    output = helper.make_empty_tensor_value_info(name)
+    graph = helper.make_graph(nodes, "mask", [mask_input], [output], weights)
+    part = helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+    session = onnxruntime.InferenceSession(part.SerializeToString(), providers=["CPUExecutionProvider"])
+    (value,) = session.run(None, {MASK: mask} if session.get_inputs() else {})
+    return np.asarray(value)
+
+
+def _find_needed(graph: onnx.GraphProto, name: str) -> list[onnx.NodeProto]:
+    """The nodes that `name` is computed by, in their order."""
+    wanted = {name}
+    found: list[onnx.NodeProto] = []
+    for node in reversed(graph.node):
+        if not wanted.isdisjoint(node.output):
+            wanted.update(node.input)
+            found.append(node)
+    return found[::-1]
+
+
+def _drop_unused(model: onnx.ModelProto) -> onnx.ModelProto:
+    import onnx_ir
+    from onnx_ir.passes import common
+
+    ir_model = onnx_ir.from_proto(model)
+    common.RemoveUnusedNodesPass()(ir_model)
+    result: onnx.ModelProto = onnx_ir.to_proto(ir_model)
+    return result
