@@ -27,15 +27,15 @@ export class Bpe {
   /**
    * @param {any} config  `model` of tokenizer.json
    */
-  constructor(config) {
-    this.#config = config;
-    this.#vocabulary = new Map(Object.entries(/** @type {Record<string, number>} */ (config.vocab)));
+  constructor({ vocab, merges, ...config }) {
+    this.#config = config; // without what is megabytes, and is read here once
+    this.#vocabulary = new Map(Object.entries(/** @type {Record<string, number>} */ (vocab)));
     for (const [token, id] of this.#vocabulary) {
       this.#tokens[id] = token;
       this.#size = Math.max(this.#size, id + 1);
     }
     const skipped = config.continuing_subword_prefix?.length ?? 0;
-    readMerges(config.merges).forEach(([left, right], rank) => {
+    readMerges(merges).forEach(([left, right], rank) => {
       this.#ranks.set(this.#pair(this.#need(left), this.#need(right)), rank);
       this.#merged.push(this.#need(left + right.slice(skipped)));
     });

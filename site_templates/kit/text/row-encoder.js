@@ -21,7 +21,7 @@ export class RowEncoder {
   #tokenizer;
   #template;
   #cutsLeft;
-  #tokenizerJson;
+  #spanFinder;
 
   /**
    * @param {Tokenizer} tokenizer
@@ -31,7 +31,7 @@ export class RowEncoder {
    */
   constructor(tokenizer, tokenizerJson, tokenizerConfig, maxLength) {
     this.#tokenizer = tokenizer;
-    this.#tokenizerJson = tokenizerJson;
+    this.#spanFinder = new SpanFinder(tokenizer, tokenizerJson);
     this.#template = readTemplate(tokenizerJson.post_processor);
     this.#cutsLeft = tokenizerConfig?.truncation_side === "left";
     this.padding = readPadding(tokenizer, tokenizerConfig);
@@ -63,7 +63,7 @@ export class RowEncoder {
    * @returns {import("./spans.js").Placed[]}
    */
   findSpans(text, kept) {
-    const placed = new SpanFinder(this.#tokenizer, this.#tokenizerJson).find(text);
+    const placed = this.#spanFinder.find(text);
     return this.#cutsLeft ? placed.slice(placed.length - kept) : placed.slice(0, kept);
   }
 

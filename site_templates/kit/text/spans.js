@@ -16,7 +16,7 @@ const byteSpace = "\u0120";
 /** Finds the spans of one tokenizer's tokens. */
 export class SpanFinder {
   #tokenizer;
-  #config;
+  #model;
   #trimmers;
 
   /**
@@ -25,7 +25,8 @@ export class SpanFinder {
    */
   constructor(tokenizer, tokenizerJson) {
     this.#tokenizer = tokenizer;
-    this.#config = tokenizerJson;
+    const { type, unk_token, continuing_subword_prefix } = tokenizerJson.model;
+    this.#model = { type, unk_token, continuing_subword_prefix };
     this.#trimmers = findTrimmers(tokenizerJson.post_processor);
   }
 
@@ -71,7 +72,7 @@ export class SpanFinder {
    */
   #placeTokens({ text, source }) {
     const { tokens } = this.#tokenizer.tokenizeWord(text);
-    const { type, unk_token: unknown, continuing_subword_prefix: prefix } = this.#config.model;
+    const { type, unk_token: unknown, continuing_subword_prefix: prefix } = this.#model;
     const length = countCharacters(text);
     if (tokens.length === 1 && tokens[0] === unknown) return [{ token: unknown, span: [0, countCharacters(source ?? text)] }];
     if (source !== undefined) return placeBytes(tokens, source);
