@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     import onnx
 
 ATTENTION = "MultiHeadAttention"
-QUERY, KEY, VALUE, BIAS, SCORES = 0, 1, 2, 3, 5  # its inputs: SCORES is added to the scores, (batch, 1, rows, keys)
+SCORES = 5  # the input of it that is added to the scores, (batch, 1, rows, keys)
 MASK = "attention_mask"
 SEEN, HIDDEN = -1.0, -1e4  # scores are masked where this much or more is taken from them
 TRIED_MASKS = (((1, 1, 1),), ((1, 1, 1, 1, 0), (1, 0, 0, 0, 0)), ((1, 1, 0, 1), (1, 1, 1, 1), (0, 1, 1, 0)))
 
 
 def simplify_encoder(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Attention gets its biases as an input, its mask in the fewest steps, and no guard for texts without tokens.
+    """Attention gets its biases in one step, its mask in the fewest, and no guard for texts without tokens.
 
     Token types that are always 0 go into the table of positions. A model without MultiHeadAttention stays as it is.
     """
@@ -33,8 +33,9 @@ def simplify_encoder(model: onnx.ModelProto) -> onnx.ModelProto:
     result.CopyFrom(model)
     editor = _Editor(result)
     for node in [node for node in result.graph.node if node.op_type == ATTENTION]:
-        editor.take_biases(node)
         editor.drop_guard(node)
+    for node in [node for node in result.graph.node if node.op_type == "Split"]:
+        editor.gather_biases(node)
     editor.shorten_masks()
     editor.fold_token_types()
     return _drop_unused(result)
@@ -51,36 +52,38 @@ class _Editor:
     def _note_makers(self) -> None:
         self.makers = {name: node for node in self.model.graph.node for name in node.output if name}
 
-    def take_biases(self, attention: onnx.NodeProto) -> None:
-        """Biases that are added to query, key and value become an input of `attention`."""
-        if len(attention.input) > BIAS and attention.input[BIAS]:
-            return
-        adds = [self._find_add(attention.input[place]) for place in (QUERY, KEY, VALUE)]
-        if any(add is None for add in adds):
-            return
-        found = [self._split_add(add) for add in adds if add]
-        biases = [self._read(bias) for _, bias in found]
-        for add, (data, _) in zip(adds, found, strict=True):
-            assert add
-            self._replace(add.output[0], data)
-        name = f"{attention.output[0]}.bias"
-        self._add_weight(name, np.concatenate(biases))
-        attention.input.extend([""] * (BIAS + 1 - len(attention.input)))
-        attention.input[BIAS] = name
+    def gather_biases(self, split: onnx.NodeProto) -> None:
+        """What is added to each output of `split`, along its last axis, is added to its input, in one step.
 
-    def _find_add(self, name: str) -> onnx.NodeProto | None:
-        """The addition of a bias that `name` is the outcome of, with nothing between but another shape."""
-        node = self.makers.get(name)
-        while node and node.op_type == "Reshape" and self._count_uses(node.output[0]) == 1:
-            node = self.makers.get(node.input[0])
-        if not node or node.op_type != "Add" or self._count_uses(node.output[0]) != 1:
+        Not by attention itself: WebGPU's kernel leaves its fast path when it has biases.
+        """
+        from onnx import helper
+
+        found = [self._find_add(name) for name in split.output]
+        adds = [add for add in found if add is not None]
+        if len(adds) < len(found) or _read_axis(split) not in (-1, 2):
+            return
+        name = f"{split.input[0]}.biased"
+        biases = [self._read(next(each for each in add.input if each in self.weights)) for add in adds]
+        self._add_weight(f"{name}.bias", np.concatenate(biases))
+        for add, part in zip(adds, split.output, strict=True):
+            self._replace(add.output[0], part)
+        # The sum takes the place of the split, and the split that of the first addition: so nodes stay in order.
+        split_later = type(split)()
+        split_later.CopyFrom(split)
+        split_later.input[0] = name
+        split.CopyFrom(helper.make_node("Add", [split.input[0], f"{name}.bias"], [name], name=name))
+        outputs = {add.output[0] for add in adds}
+        next(node for node in self.model.graph.node if outputs.intersection(node.output)).CopyFrom(split_later)
+        self._note_makers()
+
+    def _find_add(self, part: str) -> onnx.NodeProto | None:
+        """The addition of a bias that is the only use of `part`."""
+        users = self._list_users(part)
+        if len(users) != 1 or users[0].op_type != "Add" or self._count_uses(part) != 1:
             return None
-        has_bias = any(name in self.weights and len(self.weights[name].dims) == 1 for name in node.input)
-        return node if has_bias else None
-
-    def _split_add(self, add: onnx.NodeProto) -> tuple[str, str]:
-        first, second = add.input
-        return (second, first) if first in self.weights else (first, second)
+        has_bias = any(name in self.weights and len(self.weights[name].dims) == 1 for name in users[0].input)
+        return users[0] if has_bias else None
 
     def drop_guard(self, attention: onnx.NodeProto) -> None:
         """Rows that see no key are set to zero: there are none where each text has a token."""
@@ -191,6 +194,10 @@ class _Editor:
         from onnx import numpy_helper
 
         self.model.graph.initializer.append(numpy_helper.from_array(value, name))
+
+
+def _read_axis(split: onnx.NodeProto) -> int:
+    return next((attribute.i for attribute in split.attribute if attribute.name == "axis"), 0)
 
 
 def _measure_mask(model: onnx.ModelProto, name: str) -> float | None:
