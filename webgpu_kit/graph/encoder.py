@@ -104,7 +104,7 @@ class _Editor:
         return bool(counted and counted.op_type == "ReduceSum")
 
     def shorten_masks(self) -> None:
-        """Where what is added to the scores only hides padding, it is made of the mask in four steps."""
+        """Where what is added to the scores only hides padding, it is made of the mask in three steps."""
         masked = [node for node in self.model.graph.node if node.op_type == ATTENTION and len(node.input) > SCORES]
         for name in dict.fromkeys(node.input[SCORES] for node in masked if node.input[SCORES]):
             hidden = _measure_mask(self.model, name)
@@ -115,14 +115,13 @@ class _Editor:
         from onnx import helper
 
         made = f"{name}.short"
-        self._add_weight(f"{made}.one", np.asarray(1, dtype=np.float32))
-        self._add_weight(f"{made}.hidden", np.asarray(-hidden, dtype=np.float32))
+        self._add_weight(f"{made}.seen", np.asarray(0, dtype=np.float32))
+        self._add_weight(f"{made}.hidden", np.asarray(hidden, dtype=np.float32))
         self._add_weight(f"{made}.axes", np.asarray([1, 2]))
         self._add_weight(f"{made}.single", np.asarray([1]))
         nodes = [
-            helper.make_node("Cast", [MASK], [f"{made}.float"], to=1),
-            helper.make_node("Sub", [f"{made}.float", f"{made}.one"], [f"{made}.less"]),
-            helper.make_node("Mul", [f"{made}.less", f"{made}.hidden"], [f"{made}.scores"]),
+            helper.make_node("Cast", [MASK], [f"{made}.is_seen"], to=9),  # bool
+            helper.make_node("Where", [f"{made}.is_seen", f"{made}.seen", f"{made}.hidden"], [f"{made}.scores"]),
             helper.make_node("Unsqueeze", [f"{made}.scores", f"{made}.axes"], [f"{made}.keys"]),
             helper.make_node("Shape", [MASK], [f"{made}.rows"], start=0, end=1),
             helper.make_node("Shape", [MASK], [f"{made}.length"], start=1, end=2),

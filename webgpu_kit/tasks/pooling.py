@@ -13,6 +13,8 @@ from webgpu_kit.tasks.encoder import Encoder, load_encoder, read_json
 if TYPE_CHECKING:
     import torch
 
+SHORTEST = 1e-12  # an embedding is divided by its length, or by this
+
 
 def load_embedder(source: Source, recipe: Recipe) -> tuple[Encoder, Any, str]:
     """The encoder, `pool(answer, attention_mask)` -> normalized embeddings (batch, dimensions), and the pooling's name.
@@ -23,15 +25,15 @@ def load_embedder(source: Source, recipe: Recipe) -> tuple[Encoder, Any, str]:
     encoder, pooling = load_encoder(source, recipe, "AutoModel"), _read_pooling(source.path, recipe)
 
     def pool(answer: Any, attention_mask: torch.Tensor) -> torch.Tensor:
-        import torch
-
         states = answer.last_hidden_state
         if pooling == "cls":
             pooled = states[:, 0]
         else:
-            weights = attention_mask.unsqueeze(-1).to(states.dtype)
-            pooled = (states * weights).sum(1) / weights.sum(1).clamp(min=1e-9)
-        return torch.nn.functional.normalize(pooled)
+            # One product. The mean's length is lost in normalizing: what divides here only keeps float16 from overflow.
+            shares = attention_mask.to(states.dtype) / states.shape[1]
+            pooled = (shares.unsqueeze(1) @ states).squeeze(1)
+        length: torch.Tensor = pooled.norm(dim=-1, keepdim=True).clamp(min=SHORTEST)
+        return pooled / length
 
     return encoder, pool, pooling
 
