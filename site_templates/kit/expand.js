@@ -291,8 +291,11 @@ function readFactors(weights, { name, rows, scales_dtype: dtype, super_size: siz
  */
 function readFloats(weights, span, dtype, count, name) {
   if (dtype !== "float16") return readSpan(weights, span, count, Float32Array, name);
-  const values = halfTable();
-  return Float32Array.from(readSpan(weights, span, count, Uint16Array, name), (half) => values[half]);
+  const [values, halves] = [halfTable(), readSpan(weights, span, count, Uint16Array, name)];
+  const floats = new Float32Array(count);
+  // Float32Array.from would make two objects for each number.
+  for (let index = 0; index < count; index++) floats[index] = values[halves[index]];
+  return floats;
 }
 
 /**
