@@ -34,7 +34,7 @@ import { VectorTable, pickBest } from "./vectors.js";
 /** How many of each ranking are put together. */
 const considered = 50;
 
-/** Meaning counts for more than words: the questions of the sample documents rank best so. */
+/** Meaning counts for more than words, which find the names and codes that an embedding does not tell apart. */
 const weights = { meaning: 1, words: 0.5 };
 
 /** What a collection holds at one time. */
