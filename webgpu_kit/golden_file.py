@@ -8,12 +8,15 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from webgpu_kit.artifacts import Array, Bundle, Tensors
 from webgpu_kit.errors import CheckError
+
+REBUILD = "build the site again"
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,18 @@ class RecordedGolden:
     answers: tuple[RecordedAnswer, ...] = ()
 
 
+def read_recording(path: Path, sha256: str, what: str) -> bytes:
+    """The file that was recorded when the site was built. Raises: CheckError if it is missing or altered."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CheckError(f"{path}: {what} cannot be read: {error.strerror}.", fix=REBUILD) from error
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != sha256:
+        raise CheckError(f"{path}: sha256 is {digest}, the manifest says {sha256}.", fix=REBUILD)
+    return content
+
+
 def read_golden(bundle: Bundle) -> RecordedGolden:
     """Read the golden that the bundle's manifest names, and see that it is the one the site was built with.
 
@@ -56,23 +71,16 @@ def read_golden(bundle: Bundle) -> RecordedGolden:
     """
     manifest = bundle.manifest
     path = bundle.path / manifest.golden.path
-    fix = "build the site again"
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise CheckError(f"{path}: the golden cannot be read: {error.strerror}.", fix=fix) from error
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != manifest.golden.sha256:
-        raise CheckError(f"{path}: sha256 is {digest}, the manifest says {manifest.golden.sha256}.", fix=fix)
+    content = read_recording(path, manifest.golden.sha256, "the golden")
     try:
         recorded = json.loads(content)
         samples = [RecordedSample(each["input"], decode_tensors(each["outputs"])) for each in recorded["samples"]]
         answers = tuple(RecordedAnswer(**each) for each in recorded.get("answers", []))
         origin = str(recorded["origin"])
     except (ValueError, KeyError, TypeError) as error:
-        raise CheckError(f"{path}: not a golden: {error!r}.", fix=fix) from error
+        raise CheckError(f"{path}: not a golden: {error!r}.", fix=REBUILD) from error
     if not samples or len(samples) != manifest.golden.count:
-        raise CheckError(f"{path}: {len(samples)} samples, the manifest says {manifest.golden.count}.", fix=fix)
+        raise CheckError(f"{path}: {len(samples)} samples, the manifest says {manifest.golden.count}.", fix=REBUILD)
     return RecordedGolden(origin, tuple(samples), answers)
 
 

@@ -6,7 +6,6 @@ one normalized embedding each. It is no file that a visitor loads.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from webgpu_kit.artifacts import Array, Site
 from webgpu_kit.errors import CheckError, RecipeError
-from webgpu_kit.golden_file import decode_tensor
+from webgpu_kit.golden_file import REBUILD, decode_tensor, read_recording
 from webgpu_kit.manifest import SiteManifest
 from webgpu_kit.recipe import Recipe
 from webgpu_kit.report.search import Half
@@ -150,18 +149,11 @@ def read_recorded(site: Site) -> RecordedQuestions | None:
     if entry is None:
         return None
     path = site.path / "model" / entry.path
-    fix = "build the site again"
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise CheckError(f"{path}: the questions cannot be read: {error.strerror}.", fix=fix) from error
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != entry.sha256:
-        raise CheckError(f"{path}: sha256 is {digest}, the manifest says {entry.sha256}.", fix=fix)
+    content = read_recording(path, entry.sha256, "the questions")
     try:
         return _decode(json.loads(content), path.relative_to(site.path))
     except (ValueError, KeyError, TypeError) as error:
-        raise CheckError(f"{path}: not a golden of questions: {error!r}.", fix=fix) from error
+        raise CheckError(f"{path}: not a golden of questions: {error!r}.", fix=REBUILD) from error
 
 
 def _decode(recorded: dict[str, Any], path: Path) -> RecordedQuestions:
