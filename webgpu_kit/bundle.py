@@ -30,8 +30,8 @@ from webgpu_kit.manifest import (
     Tools,
     VariantEntry,
 )
+from webgpu_kit.nodes import copy_frame, read_int
 from webgpu_kit.parallel import map_variants
-from webgpu_kit.quantize.packed_operators import copy_frame, read_int
 from webgpu_kit.recipe import Recipe
 from webgpu_kit.tasks import TASKS
 from webgpu_kit.vendor import CHUNK_BYTES, find_runtime

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from webgpu_kit.artifacts import Array
+from webgpu_kit.initializers import read_weight
+from webgpu_kit.nodes import add_initializer, read_int
 
 if TYPE_CHECKING:
     import onnx
@@ -61,11 +63,11 @@ class _Editor:
 
         found = [self._find_add(name) for name in split.output]
         adds = [add for add in found if add is not None]
-        if len(adds) < len(found) or _read_axis(split) not in (-1, 2):
+        if len(adds) < len(found) or read_int(split, "axis", 0) not in (-1, 2):
             return
         name = f"{split.input[0]}.biased"
         biases = [self._read(next(each for each in add.input if each in self.weights)) for add in adds]
-        self._add_weight(f"{name}.bias", np.concatenate(biases))
+        add_initializer(self.model, f"{name}.bias", np.concatenate(biases))
         for add, part in zip(adds, split.output, strict=True):
             self._replace(add.output[0], part)
         # The sum takes the place of the split, and the split that of the first addition: so nodes stay in order.
@@ -115,10 +117,10 @@ class _Editor:
         from onnx import helper
 
         made = f"{name}.short"
-        self._add_weight(f"{made}.seen", np.asarray(0, dtype=np.float32))
-        self._add_weight(f"{made}.hidden", np.asarray(hidden, dtype=np.float32))
-        self._add_weight(f"{made}.axes", np.asarray([1, 2]))
-        self._add_weight(f"{made}.single", np.asarray([1]))
+        add_initializer(self.model, f"{made}.seen", np.asarray(0, dtype=np.float32))
+        add_initializer(self.model, f"{made}.hidden", np.asarray(hidden, dtype=np.float32))
+        add_initializer(self.model, f"{made}.axes", np.asarray([1, 2]))
+        add_initializer(self.model, f"{made}.single", np.asarray([1]))
         nodes = [
             helper.make_node("Cast", [MASK], [f"{made}.is_seen"], to=9),  # bool
             helper.make_node("Where", [f"{made}.is_seen", f"{made}.seen", f"{made}.hidden"], [f"{made}.scores"]),
@@ -150,7 +152,7 @@ class _Editor:
             positions = self._find_table_beside(add) if add else None
             if add and positions:
                 name = f"{positions.input[0]}.with_type"
-                self._add_weight(name, self._read(positions.input[0]) + self._read(node.input[0])[0])
+                add_initializer(self.model, name, self._read(positions.input[0]) + self._read(node.input[0])[0])
                 positions.input[0] = name
                 (other,) = [name for name in add.input if name != node.output[0]]
                 self._replace(add.output[0], other)
@@ -158,8 +160,8 @@ class _Editor:
     def _reads_first_row(self, gather: onnx.NodeProto) -> bool:
         if gather.input[0] not in self.weights or len(self.weights[gather.input[0]].dims) != 2:
             return False
-        found = [_compute(self.model, gather.input[1], np.asarray(rows, dtype=np.int64)) for rows in TRIED_MASKS]
-        return all(value is not None and not value.any() for value in found)
+        found = _try_masks(self.model, gather.input[1])
+        return found is not None and not any(value.any() for value in found)
 
     def _find_table_beside(self, add: onnx.NodeProto) -> onnx.NodeProto | None:
         """The other lookup in a weight, of which nothing else is made, that the sum `add` goes into."""
@@ -185,18 +187,7 @@ class _Editor:
         return sum(list(node.input).count(name) for node in self._list_users(name)) + outputs.count(name)
 
     def _read(self, name: str) -> Array:
-        from onnx import numpy_helper
-
-        return numpy_helper.to_array(self.weights[name])
-
-    def _add_weight(self, name: str, value: Array) -> None:
-        from onnx import numpy_helper
-
-        self.model.graph.initializer.append(numpy_helper.from_array(value, name))
-
-
-def _read_axis(split: onnx.NodeProto) -> int:
-    return next((attribute.i for attribute in split.attribute if attribute.name == "axis"), 0)
+        return read_weight(self.weights[name])
 
 
 def _measure_mask(model: onnx.ModelProto, name: str) -> float | None:
@@ -204,11 +195,9 @@ def _measure_mask(model: onnx.ModelProto, name: str) -> float | None:
     if not any(entry.name == MASK for entry in model.graph.input):
         return None
     values = set[float]()
-    for rows in TRIED_MASKS:
-        mask = np.asarray(rows, dtype=np.int64)
-        found = _compute(model, name, mask)
+    for mask, found in zip(map(np.asarray, TRIED_MASKS), _try_masks(model, name) or [], strict=False):
         wanted = np.broadcast_to(mask[:, None, None, :] == 1, (len(mask), 1, mask.shape[1], mask.shape[1]))
-        if found is None or found.shape != wanted.shape or not np.array_equal(found > SEEN, wanted):
+        if found.shape != wanted.shape or not np.array_equal(found > SEEN, wanted):
             return None
         values |= {float(value) for value in found[~wanted]}
         if found[wanted].any():
@@ -216,8 +205,8 @@ def _measure_mask(model: onnx.ModelProto, name: str) -> float | None:
     return values.pop() if len(values) == 1 and max(values) < HIDDEN else None
 
 
-def _compute(model: onnx.ModelProto, name: str, mask: Array) -> Array | None:
-    """`name` for a mask; None where it depends on more than the mask."""
+def _try_masks(model: onnx.ModelProto, name: str) -> list[Array] | None:
+    """`name` for each of TRIED_MASKS; None where it depends on more than the mask."""
     import onnx
     import onnxruntime
     from onnx import helper
@@ -233,8 +222,7 @@ def _compute(model: onnx.ModelProto, name: str, mask: Array) -> Array | None:
     graph = helper.make_graph(nodes, "mask", [mask_input], [output], weights)
     part = helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
     session = onnxruntime.InferenceSession(part.SerializeToString(), providers=["CPUExecutionProvider"])
-    (value,) = session.run(None, {MASK: mask} if session.get_inputs() else {})
-    return np.asarray(value)
+    return [np.asarray(session.run(None, {MASK: np.asarray(mask, dtype=np.int64)})[0]) for mask in TRIED_MASKS]
 
 
 def _find_needed(graph: onnx.GraphProto, name: str) -> list[onnx.NodeProto]:

@@ -22,12 +22,13 @@ from webgpu_kit.artifacts import Array, Graph, PackedTensor, Tensors, Variant, V
 from webgpu_kit.errors import QuantizeError, first_line
 from webgpu_kit.initializers import count_bytes, read_weight
 from webgpu_kit.manifest import Backend, Dtype, Parity
+from webgpu_kit.nodes import add_initializer, copy_frame
 from webgpu_kit.packing import expand_tensor, pack_float16, round_to_steps
 from webgpu_kit.parity import measure_parity
 from webgpu_kit.quantize.integer_products import use_integer_products
 from webgpu_kit.quantize.judge import Limits, TextJudge, Verdict
 from webgpu_kit.quantize.last_row import pick_last_row_first
-from webgpu_kit.quantize.packed_operators import add_initializer, copy_frame, use_packed_operators
+from webgpu_kit.quantize.packed_operators import use_packed_operators
 from webgpu_kit.quantize.search import Bench, expand_packed, find_rounding, judge_packed
 from webgpu_kit.quantize.session import open_session
 from webgpu_kit.quantize.wasm_attention import add_sinks

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 
 from webgpu_kit.artifacts import Graph, PackedTensor, Variant, VariantGraph
 from webgpu_kit.manifest import Backend, ExpandedDtype
+from webgpu_kit.nodes import copy_frame
 from webgpu_kit.quantize import BACKENDS, measure_graph
 from webgpu_kit.quantize.exact_operators import Rewrite, gather_blocks, multiply_blocks
 from webgpu_kit.quantize.last_row import pick_last_row_first
-from webgpu_kit.quantize.packed_operators import copy_frame
 from webgpu_kit.quantize.wasm_attention import add_sinks
 
 if TYPE_CHECKING:

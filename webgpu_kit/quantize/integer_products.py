@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from webgpu_kit.artifacts import Array, IntegerSteps, PackedTensor
+from webgpu_kit.nodes import add_initializer
 from webgpu_kit.packing import expand_tensor
-from webgpu_kit.quantize.packed_operators import add_initializer
 
 if TYPE_CHECKING:
     import onnx

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from webgpu_kit.quantize.packed_operators import add_initializer, read_int
+from webgpu_kit.nodes import add_initializer, read_int
 
 if TYPE_CHECKING:
     import onnx

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from webgpu_kit.artifacts import Array, Graph, Tensors
-from webgpu_kit.quantize.packed_operators import copy_frame
+from webgpu_kit.nodes import copy_frame
 from webgpu_kit.quantize.rounding import PANEL_COLUMNS
 from webgpu_kit.quantize.session import open_session
 from webgpu_kit.quantize.weights import Weight

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from webgpu_kit.initializers import count_bytes, is_mapped, read_weight
-from webgpu_kit.quantize.packed_operators import copy_frame
+from webgpu_kit.nodes import copy_frame
 
 if TYPE_CHECKING:
     import onnx

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from webgpu_kit.quantize.packed_operators import add_initializer, read_int, walk_nodes
+from webgpu_kit.nodes import add_initializer, read_int, walk_nodes
 
 if TYPE_CHECKING:
     import onnx

@@ -11,9 +11,9 @@ import numpy as np
 from webgpu_kit.artifacts import Array, PackedTensor
 from webgpu_kit.initializers import read_weight
 from webgpu_kit.manifest import Dtype
+from webgpu_kit.nodes import read_int, walk_nodes
 from webgpu_kit.packing import LARGE_BLOCK, SMALL_BLOCK, pack_blocks
 from webgpu_kit.quantize.gated import find_gated
-from webgpu_kit.quantize.packed_operators import read_int, walk_nodes
 
 if TYPE_CHECKING:
     import onnx
