@@ -141,7 +141,7 @@ def _make_variants(graph: Graph, recipe: Recipe, task: str, progress: Progress) 
         threshold, agreement = recipe.thresholds.get(dtype), recipe.agreement.get(dtype)
         try:
             if dtype == graph.packed_dtype:
-                variant = keep_packed(graph, task, threshold)
+                variant = keep_packed(graph, task, threshold, progress)
             else:
                 variant = quantize_graph(graph, dtype, task, threshold, agreement=agreement, bench=bench)
         except QuantizeError as error:

@@ -9,7 +9,8 @@ packed form the graph uses it; everywhere else the page expands the weight once,
 | Gather        | GatherBlockQuantized, q4f16 expanded | GatherBlockQuantized |
 | anything else | expanded                             | expanded to float32  |
 
-Encoders with 8 bits multiply integers on wasm (integer_products.py), where their answers stay good enough.
+Encoders with 8 bits multiply integers on wasm (integer_products.py), and decoders in long prompts (integer_prompts.py),
+where their answers stay good enough.
 """
 
 from __future__ import annotations
@@ -18,19 +19,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from webgpu_kit.artifacts import Array, Graph, PackedTensor, Tensors, Variant, VariantGraph
-from webgpu_kit.errors import QuantizeError, first_line
+from webgpu_kit.artifacts import Array, Graph, PackedTensor, Variant, VariantGraph
+from webgpu_kit.errors import QuantizeError
 from webgpu_kit.initializers import count_bytes, read_weight
-from webgpu_kit.manifest import Backend, Dtype, Parity
+from webgpu_kit.manifest import Backend, Dtype
 from webgpu_kit.nodes import add_initializer, copy_frame
 from webgpu_kit.packing import expand_tensor, pack_float16, round_to_steps
-from webgpu_kit.parity import measure_parity
 from webgpu_kit.quantize.integer_products import use_integer_products
-from webgpu_kit.quantize.judge import Limits, TextJudge, Verdict
+from webgpu_kit.quantize.judge import Limits, TextJudge, Verdict, measure_graph
 from webgpu_kit.quantize.last_row import pick_last_row_first
 from webgpu_kit.quantize.packed_operators import use_packed_operators
+from webgpu_kit.quantize.prompt_trial import try_integer_prompts
 from webgpu_kit.quantize.search import Bench, expand_packed, find_rounding, judge_packed
-from webgpu_kit.quantize.session import open_session
 from webgpu_kit.quantize.wasm_attention import add_sinks
 from webgpu_kit.quantize.weights import BITS, SMALLEST_PACKED, is_large
 from webgpu_kit.tasks import TASKS
@@ -81,6 +81,9 @@ def quantize_graph(
         if dtype == "q8" and bench.encodes_text:
             integers, note = _try_integers(bench, packed, limits)
             graphs, method = graphs | integers, f"{method}; {note}"
+    if bench.on_text and dtype != "fp32":
+        graphs["wasm"], made, note = try_integer_prompts(graphs["wasm"], packed, graph, task, bench.progress)
+        packed, method = packed | made, "; ".join(filter(None, (method, note)))
     # On the golden a page is held to the variant that was chosen, not only to the original.
     allowed = max(limits.error, GOLDEN_MARGIN * _measure_golden(bench, packed)) if verdict else limits.error
     distinct = {id(entry.model): entry for entry in graphs.values()}.values()
@@ -172,25 +175,6 @@ def _round_weights(bench: Bench, dtype: Dtype, limits: Limits) -> tuple[dict[str
 def _pack_halves(model: onnx.ModelProto) -> dict[str, PackedTensor]:
     large = [entry for entry in model.graph.initializer if is_large(entry)]
     return {entry.name: pack_float16(entry.name, read_weight(entry)) for entry in large}
-
-
-def measure_graph(model: onnx.ModelProto, graph: Graph, task: str, threshold: float) -> Parity:
-    """Run every golden sample through `model` with onnxruntime on the CPU and compare."""
-    try:
-        session = open_session(model)
-        names = [output.name for output in graph.interface.outputs]
-
-        def run(feeds: Tensors) -> Tensors:
-            return dict(zip(names, session.run(names, feeds), strict=True))
-
-        actual = [TASKS[task].respond(run, sample, graph.settings) for sample in graph.golden.samples]
-    except Exception as error:  # onnxruntime raises a dozen classes without a common base
-        raise QuantizeError(
-            f"onnxruntime cannot run the quantized graph: {first_line(error)}",
-            fix="leave this dtype out",
-        ) from error
-    expected: list[Tensors] = [sample.outputs for sample in graph.golden.samples]
-    return measure_parity(TASKS[task].metric, expected, actual, threshold)
 
 
 def _keep_graph(source: onnx.ModelProto) -> dict[Backend, VariantGraph]:

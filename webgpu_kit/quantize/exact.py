@@ -16,12 +16,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from webgpu_kit.artifacts import Graph, PackedTensor, Variant, VariantGraph
+from webgpu_kit.artifacts import Graph, PackedTensor, Progress, Variant, VariantGraph
 from webgpu_kit.manifest import Backend, ExpandedDtype
 from webgpu_kit.nodes import copy_frame
-from webgpu_kit.quantize import BACKENDS, measure_graph
+from webgpu_kit.quantize import BACKENDS
 from webgpu_kit.quantize.exact_operators import Rewrite, gather_blocks, multiply_blocks
+from webgpu_kit.quantize.judge import measure_graph
 from webgpu_kit.quantize.last_row import pick_last_row_first
+from webgpu_kit.quantize.prompt_trial import try_integer_prompts
 from webgpu_kit.quantize.wasm_attention import add_sinks
 
 if TYPE_CHECKING:
@@ -30,7 +32,9 @@ if TYPE_CHECKING:
 EXACT_THRESHOLD = 0.001  # of any metric: only the order of additions differs from the original's
 
 
-def keep_packed(graph: Graph, task: str, threshold: float | None = None) -> Variant:
+def keep_packed(
+    graph: Graph, task: str, threshold: float | None = None, progress: Progress = lambda line: None
+) -> Variant:
     """The variant of the source's own packed weights, measured on every backend's graph like any other."""
     assert graph.packed_dtype is not None
     limit = EXACT_THRESHOLD if threshold is None else threshold
@@ -38,7 +42,10 @@ def keep_packed(graph: Graph, task: str, threshold: float | None = None) -> Vari
     for backend in BACKENDS:
         graphs[backend], made = _make_graph(graph.model, graph.packed, backend)
         packed |= made
+    graphs["wasm"], made, note = try_integer_prompts(graphs["wasm"], graph.packed, graph, task, progress)
+    packed |= made
     parities = [measure_graph(entry.model, graph, task, limit) for entry in graphs.values()]
+    worst = max(parities, key=lambda parity: parity.value)
     return Variant(
         name=graph.packed_dtype,
         dtype=graph.packed_dtype,
@@ -47,7 +54,7 @@ def keep_packed(graph: Graph, task: str, threshold: float | None = None) -> Vari
         },
         packed=packed,
         requires=(),
-        parity=max(parities, key=lambda parity: parity.value),
+        parity=worst.model_copy(update={"method": note}),
     )
 
 

@@ -40,13 +40,14 @@ NORMALIZATIONS = ("LayerNormalization", "SkipLayerNormalization")
 
 
 @dataclass
-class _Surgery:
+class Surgery:
     """The new nodes as they grow, with the constants they need."""
 
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: dict[str, Array] = field(default_factory=dict)
 
     def add(self, operator: str, inputs: list[str], output: str, domain: str = "", **settings: Any) -> str:
+        """Append a node named after its only output, and give that output's name."""
         from onnx import helper
 
         self.nodes.append(helper.make_node(operator, inputs, [output], name=output, domain=domain, **settings))
@@ -69,7 +70,7 @@ def use_integer_products(
     """
     groups = _group_by_input(model, packed)
     makers = {name: node.op_type for node in model.graph.node for name in node.output if name}
-    surgery = _Surgery()
+    surgery = Surgery()
     steps: dict[str, IntegerSteps] = {}
     rounded: set[str] = set()
     for node in model.graph.node:
@@ -81,10 +82,10 @@ def use_integer_products(
         if source not in rounded:
             rounded.add(source)
             weights = {name: expand_tensor(packed[name]) for name in groups[source]}
-            factors = _choose_factors(weights, peaks if makers.get(source) in NORMALIZATIONS else {})
-            steps |= {name: _choose_steps(value, factors) for name, value in weights.items()}
-            _round_rows(surgery, source, factors, zero)
-        _multiply(surgery, node, zero, steps[node.input[1]])
+            factors = choose_factors(weights, peaks if makers.get(source) in NORMALIZATIONS else {})
+            steps |= {name: choose_steps(value, factors) for name, value in weights.items()}
+            round_rows(surgery, source, factors, zero)
+        multiply(surgery, [source, node.input[1], node.output[0]], zero, steps[node.input[1]])
     del model.graph.node[:]
     model.graph.node.extend(surgery.nodes)
     for name, value in surgery.constants.items():
@@ -116,7 +117,7 @@ def _approximate(node: onnx.NodeProto) -> onnx.NodeProto:
     return helper.make_node("FastGelu", list(node.input), list(node.output), name=node.name, domain="com.microsoft")
 
 
-def _choose_factors(weights: Mapping[str, Array], peaks: Mapping[str, Array]) -> Array:
+def choose_factors(weights: Mapping[str, Array], peaks: Mapping[str, Array]) -> Array:
     """What the rows of the weights are multiplied with, and their inputs divided by: float32 (inputs,)."""
     first = next(iter(weights))
     largest = peaks.get(first)
@@ -128,7 +129,7 @@ def _choose_factors(weights: Mapping[str, Array], peaks: Mapping[str, Array]) ->
     return np.asarray(factors / np.mean(factors), dtype=np.float32)
 
 
-def _choose_steps(weight: Array, factors: Array) -> IntegerSteps:
+def choose_steps(weight: Array, factors: Array) -> IntegerSteps:
     """Scale and zero point of each output, so that its smallest and largest weight are the ends of the levels."""
     scaled = weight.astype(np.float64) * factors.astype(np.float64)[:, None]
     low, high = np.minimum(scaled.min(axis=0), 0), np.maximum(scaled.max(axis=0), 0)
@@ -137,7 +138,7 @@ def _choose_steps(weight: Array, factors: Array) -> IntegerSteps:
     return IntegerSteps(factors=factors, scales=scales, zero_points=zero_points)
 
 
-def _round_rows(surgery: _Surgery, source: str, factors: Array, zero: int) -> None:
+def round_rows(surgery: Surgery, source: str, factors: Array, zero: int) -> None:
     """`source` as 8-bit integers `source.integers`, with `source.scale` for each row: (..., columns) and (..., 1)."""
     add, keep, row_shape = surgery.add, surgery.keep, np.asarray([-1, len(factors)])
     values = source
@@ -159,8 +160,9 @@ def _round_rows(surgery: _Surgery, source: str, factors: Array, zero: int) -> No
     add("Reshape", [integers, add("Shape", [source], f"{source}.shape")], f"{source}.integers")
 
 
-def _multiply(surgery: _Surgery, node: onnx.NodeProto, zero: int, steps: IntegerSteps) -> None:
-    source, weight, output = node.input[0], node.input[1], node.output[0]
+def multiply(surgery: Surgery, names: list[str], zero: int, steps: IntegerSteps) -> None:
+    """The product of a source whose rows are rounded and a weight of `steps`: `names` are source, weight, output."""
+    source, weight, output = names
     surgery.constants[f"{weight}.scales"] = steps.scales
     surgery.constants[f"{weight}.zeros"] = steps.zero_points
     one, zero_name = surgery.keep(np.asarray(1, dtype=np.float32)), surgery.keep(np.asarray(zero, dtype=np.uint8))

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from webgpu_kit.artifacts import Array, Graph, Tensors
+from webgpu_kit.errors import QuantizeError, first_line
+from webgpu_kit.manifest import Parity
 from webgpu_kit.parity import TextQuality, compare_predictions, log_softmax, measure_parity
 from webgpu_kit.quantize.probe import Probe
+from webgpu_kit.quantize.session import open_session
 from webgpu_kit.tasks import TASKS
 from webgpu_kit.tasks.text_generation import read_logprobs
+
+if TYPE_CHECKING:
+    import onnx
 
 # Weights to measure, by name; the others stay as they are.
 Judge = Callable[[Mapping[str, Array]], "Verdict"]
@@ -90,3 +97,22 @@ class GoldenJudge:
         ]
         expected: list[Tensors] = [sample.outputs for sample in samples]
         return Verdict(measure_parity(self._task.metric, expected, actual, 0.0).value)
+
+
+def measure_graph(model: onnx.ModelProto, graph: Graph, task: str, threshold: float) -> Parity:
+    """Run every golden sample through `model` with onnxruntime on the CPU and compare."""
+    try:
+        session = open_session(model)
+        names = [output.name for output in graph.interface.outputs]
+
+        def run(feeds: Tensors) -> Tensors:
+            return dict(zip(names, session.run(names, feeds), strict=True))
+
+        actual = [TASKS[task].respond(run, sample, graph.settings) for sample in graph.golden.samples]
+    except Exception as error:  # onnxruntime raises a dozen classes without a common base
+        raise QuantizeError(
+            f"onnxruntime cannot run the quantized graph: {first_line(error)}",
+            fix="leave this dtype out",
+        ) from error
+    expected: list[Tensors] = [sample.outputs for sample in graph.golden.samples]
+    return measure_parity(TASKS[task].metric, expected, actual, threshold)

@@ -41,7 +41,7 @@ def pick_last_row_first(model: onnx.ModelProto) -> int:
     for node in below:
         for index, name in enumerate(node.input):
             node.input[index] = _name_row(name) if name in above else name
-    del model.graph.node[:]
+    del model.graph.node[:], model.graph.value_info[:]  # ONNX Runtime believes what it is told of shapes
     model.graph.node.extend([*nodes[:first], *(_make_pick(name) for name in sorted(above)), *nodes[first:]])
     add_initializer(model, LAST, np.asarray([-1], dtype=np.int64))
     return len(below)
