@@ -43,9 +43,7 @@ def read_prompt(model: onnx.ModelProto, graph: Graph, rows: int) -> dict[str, Ar
 
 @pytest.fixture(scope="module")
 def rounded(graph: Graph) -> VariantGraph:
-    entry, packed, note = try_integer_prompts(
-        make_wasm(graph), graph.packed, graph, "text-generation", lambda line: None
-    )
+    entry, packed, note = try_integer_prompts(make_wasm(graph), graph.packed, graph, 0.001, lambda line: None)
     assert len(packed) == 2 * (LAYERS - 1) and set(packed) == set(entry.steps), "the last layer reads one row only"
     assert all(entry.expanded[name] == "uint8" for name in packed) and "long prompts" in note
     return entry
@@ -68,13 +66,12 @@ def test_of_a_long_prompt_every_row_but_the_last_is_rounded(graph: Graph, rounde
     assert given["logits"].shape == wanted["logits"].shape
 
 
-def test_what_makes_predictions_worse_is_taken_back(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prompt_trial, "SHARE", 0.0)
+def test_what_a_stricter_limit_does_not_allow_is_taken_back(graph: Graph) -> None:
     lines: list[str] = []
     entry = make_wasm(graph)
     nodes = [node.SerializeToString() for node in entry.model.graph.node]
     names = [weight.name for weight in entry.model.graph.initializer]
-    given, packed, note = try_integer_prompts(entry, graph.packed, graph, "text-generation", lines.append)
+    given, packed, note = try_integer_prompts(entry, graph.packed, graph, 1e-7, lines.append)
     assert given is entry and not packed and not note and "too much" in lines[-1]
     assert [node.SerializeToString() for node in given.model.graph.node] == nodes
     assert [weight.name for weight in given.model.graph.initializer] == names
@@ -83,5 +80,5 @@ def test_what_makes_predictions_worse_is_taken_back(graph: Graph, monkeypatch: p
 def test_weights_that_do_not_travel_in_blocks_stay_float32(graph: Graph) -> None:
     entry = make_wasm(graph)
     before = entry.model.SerializeToString()
-    given, packed, _ = try_integer_prompts(entry, {}, graph, "text-generation", lambda line: None)
+    given, packed, _ = try_integer_prompts(entry, {}, graph, 0.001, lambda line: None)
     assert given is entry and not packed and entry.model.SerializeToString() == before

@@ -82,7 +82,7 @@ def quantize_graph(
             integers, note = _try_integers(bench, packed, limits)
             graphs, method = graphs | integers, f"{method}; {note}"
     if bench.on_text and dtype != "fp32":
-        graphs["wasm"], made, note = try_integer_prompts(graphs["wasm"], packed, graph, task, bench.progress)
+        graphs["wasm"], made, note = try_integer_prompts(graphs["wasm"], packed, graph, limits.error, bench.progress)
         packed, method = packed | made, "; ".join(filter(None, (method, note)))
     # On the golden a page is held to the variant that was chosen, not only to the original.
     allowed = max(limits.error, GOLDEN_MARGIN * _measure_golden(bench, packed)) if verdict else limits.error

@@ -42,7 +42,7 @@ def keep_packed(
     for backend in BACKENDS:
         graphs[backend], made = _make_graph(graph.model, graph.packed, backend)
         packed |= made
-    graphs["wasm"], made, note = try_integer_prompts(graphs["wasm"], graph.packed, graph, task, progress)
+    graphs["wasm"], made, note = try_integer_prompts(graphs["wasm"], graph.packed, graph, limit, progress)
     packed |= made
     parities = [measure_graph(entry.model, graph, task, limit) for entry in graphs.values()]
     worst = max(parities, key=lambda parity: parity.value)

@@ -19,8 +19,8 @@ from webgpu_kit.parity import compare_predictions, log_softmax
 from webgpu_kit.quantize.integer_prompts import LEAST_ROWS, find_blocks, use_integer_prompts
 from webgpu_kit.quantize.judge import measure_graph
 from webgpu_kit.quantize.session import open_session
-from webgpu_kit.tasks import TASKS
 from webgpu_kit.tasks.reference_text import make_windows
+from webgpu_kit.tasks.text_generation import TEXT_GENERATION
 
 if TYPE_CHECKING:
     import onnx
@@ -31,12 +31,12 @@ SHARE = 0.8  # of the limit: another text may come out a little worse
 
 
 def try_integer_prompts(
-    entry: VariantGraph, packed: Mapping[str, PackedTensor], graph: Graph, task: str, progress: Progress
+    entry: VariantGraph, packed: Mapping[str, PackedTensor], graph: Graph, limit: float, progress: Progress
 ) -> tuple[VariantGraph, dict[str, PackedTensor], str]:
     """The wasm graph `entry` with long prompts as integers, its new packed weights, and in plain words what it costs.
 
     It changes `entry`'s model. The graph as it was, where it has nothing to round or predictions become worse than
-    float16 would make them.
+    float16 would make them, or than `limit` (KL, nats a token).
     """
     windows = {name: make_windows(graph.assets, graph.settings, name) for name in ("calibration", "measured")}
     measured = [window for window in windows["measured"][:MEASURED] if _count(window) > LEAST_ROWS + FOLLOWING]
@@ -50,13 +50,13 @@ def try_integer_prompts(
     nodes, count = [_copy(node) for node in entry.model.graph.node], len(entry.model.graph.initializer)
     weights = use_integer_prompts(entry.model, packed, peaks)
     del session  # before there is another one: each holds all weights
-    limit = TASKS[task].thresholds["fp16"]
+    limit = min(limit, TEXT_GENERATION.thresholds["fp16"])
     session = open_session(entry.model)
     error = compare_predictions(
         (wanted, _predict_after_prompt(session, window), window["input_ids"][0, -FOLLOWING - 1 :])
         for wanted, window in zip(expected, measured, strict=True)
     ).kl_divergence
-    good = error <= SHARE * limit and _measure_long_samples(entry.model, graph, task) <= limit
+    good = error <= SHARE * limit and _measure_long_samples(entry.model, graph) <= limit
     progress(f"8-bit integers for long prompts on wasm: KL {error:.3g}" + ("" if good else ", too much: float32"))
     if not good:
         del entry.model.graph.node[:], entry.model.graph.initializer[count:]
@@ -116,9 +116,9 @@ def _predict_after_prompt(session: Any, window: Tensors) -> Array:
     return log_softmax(np.stack(rows))
 
 
-def _measure_long_samples(model: onnx.ModelProto, graph: Graph, task: str) -> float:
+def _measure_long_samples(model: onnx.ModelProto, graph: Graph) -> float:
     """The golden's error on the samples with a long prompt; 0 where there is none."""
     samples = graph.golden.samples
     long = tuple(each for each in samples if each.feeds["input_ids"].shape[1] - each.input["scored"] >= LEAST_ROWS)
     golden = replace(graph.golden, samples=long)
-    return measure_graph(model, replace(graph, golden=golden), task, 0.0).value if long else 0.0
+    return measure_graph(model, replace(graph, golden=golden), TEXT_GENERATION.name, 0.0).value if long else 0.0
