@@ -17,6 +17,7 @@ const activities = {
   run: "computing",
   embed: "computing",
   generate: "preparing the prompt (its chat template, or very long text)",
+  countPrompt: "preparing the prompt (its chat template, or very long text)",
 };
 
 /** One worker, until it ends. */
@@ -99,7 +100,7 @@ export class WorkerClient {
       const id = ++this.lastId;
       this.#post({ id, method, params });
       this.pending.set(id, { resolve, reject, onPiece });
-      this.watchdog.limitMs = method === "generate" ? quietLimitsMs.prompt : this.workLimitMs;
+      this.watchdog.limitMs = method === "generate" || method === "countPrompt" ? quietLimitsMs.prompt : this.workLimitMs;
       this.activity = activities[method] ?? "answering";
       this.watchdog.start();
     });

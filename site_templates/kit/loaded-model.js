@@ -86,6 +86,14 @@ export class LoadedModel {
     return countTokens(this.#embedderContext(), texts);
   }
 
+  /**
+   * @param {import("./types.js").ChatMessage[]} messages
+   * @returns {number} tokens of their prompt
+   */
+  countPrompt(messages) {
+    return this.#findSpeaker().countPrompt(messages);
+  }
+
   /** @returns {Golden} decoded anew each time, so that its buffers can be handed over */
   golden() {
     return decodeGolden(this.goldenJson);

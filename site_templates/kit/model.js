@@ -9,6 +9,7 @@
 
 import { explainChoice } from "./candidates.js";
 import { Completions } from "./chat/completions.js";
+import { readMessages } from "./chat/messages.js";
 import { Embeddings } from "./embedding/embeddings.js";
 import { KitError, asSentence, describeError, isAbort } from "./errors.js";
 import { showStatus } from "./status.js";
@@ -149,6 +150,16 @@ export class Model {
    */
   async countTokens(texts) {
     return (await this.#ensureClient()).request("count", texts);
+  }
+
+  /**
+   * How many tokens a conversation has, with what the chat template puts around it. Rejects with `context-full` where
+   * no answer could follow it.
+   * @param {import("./chat/request.js").CreateOptions["messages"]} messages
+   * @returns {Promise<number>}
+   */
+  async countPromptTokens(messages) {
+    return (await this.#ensureClient()).request("countPrompt", readMessages(messages));
   }
 
   /**

@@ -4,7 +4,7 @@
  * bit) and lost (the browser took the GPU away). `cancel` names the request that is to end early; it has no answer of
  * its own.
  *
- * @typedef {"probe" | "start" | "run" | "golden" | "stats" | "generate" | "embed" | "count"} Method
+ * @typedef {"probe" | "start" | "run" | "golden" | "stats" | "generate" | "embed" | "count" | "countPrompt"} Method
  * @typedef {{id: number, method: Method, params: unknown}} Request
  * @typedef {{id: number, method: "cancel"}} Cancel
  * @typedef {{done: number, total: number}} Count

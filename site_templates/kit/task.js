@@ -25,6 +25,7 @@
  *   `outputs` are each row's own, without the batch and without padding
  *
  * @typedef {object} Speaker
+ * @property {(messages: import("./types.js").ChatMessage[]) => number} countPrompt  its tokens
  * @property {(input: any) => Promise<Tensors>} run
  * @property {(request: import("./types.js").GenerationRequest, listener: import("./generation/generator.js").Listener) => Promise<import("./types.js").GenerationEnd>} generate
  *

@@ -139,7 +139,7 @@ async function untilCancelled(id, work) {
 }
 
 /** Whose errors are those of a computation. @type {Set<import("./protocol.js").Method>} */
-const workMethods = new Set(["run", "generate", "embed", "count"]);
+const workMethods = new Set(["run", "generate", "embed", "count", "countPrompt"]);
 
 /** @type {Record<import("./protocol.js").Method, (params: any, id: number) => unknown>} */
 const methods = {
@@ -151,6 +151,7 @@ const methods = {
   generate,
   embed,
   count: (texts) => loadedModel().count(texts),
+  countPrompt: (messages) => loadedModel().countPrompt(messages),
 };
 
 /**

@@ -86,16 +86,15 @@ def test_a_full_context_is_told_and_leaving_out_the_oldest_goes_on(page: Watched
         if page.js("document.querySelector('.turn-answer:last-child').classList.contains('is-empty')"):
             break
     assert "longer than what the model can read" in page.text(".turn-answer:last-child .turn-note p")
-    # Each press leaves out one question with its answer, which may make too little room for the new answer.
-    for _ in range(4):
-        page.js("document.querySelector('.turn-answer:last-child').dataset.old = ''")
-        page.page.get_by_role("button", name="Leave out the oldest messages").click()
-        page.until(f"{STATE} === 'done' && !('old' in document.querySelector('.turn-answer:last-child').dataset)")
-        if page.js("document.querySelector('.turn-answer:last-child').dataset.ending !== 'full'"):
-            break
+    page.js("document.querySelector('.turn-answer:last-child').dataset.old = ''")
+    page.page.get_by_role("button", name="Leave out the oldest messages").click()
+    page.until(f"{STATE} === 'done' && !('old' in document.querySelector('.turn-answer:last-child').dataset)")
     assert page.js("document.querySelector('.turn-answer:last-child').dataset.ending") in ("stop", "length")
-    assert "no longer gets the" in page.text(".left-out")
-    assert page.js("window.kit.timings.promptTokens") < 256
+    left_out = page.page.locator(".turn:has(~ .left-out)").count()
+    assert page.text(".left-out") == f"The model no longer gets the {left_out} messages above"
+    questions = page.page.locator(".turn-question:has(~ .left-out)").count()
+    assert f"the {questions} oldest question" in page.text("#notice")
+    assert page.js("window.kit.timings.promptTokens") + 8 <= 256
 
 
 # --- mishaps ----------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConversationStore, makeConversation, nameOf } from "../../site_templates/pages/text-generation/conversations.js";
 import { generateAnswer, isContextFull, listMessages } from "../../site_templates/pages/text-generation/generation.js";
+import { findRoom } from "../../site_templates/pages/text-generation/room.js";
 
 /** @typedef {import("../../site_templates/pages/text-generation/chat-types.js").Message} Message */
 
@@ -84,6 +85,39 @@ test("the model gets the system prompt, then turns that alternate", () => {
     { role: "user", content: "One\n\nTwo" },
   ]);
   assert.deepEqual(listMessages({ ...makeChat(" ", "One", "1", "Two"), leftOut: 2 }), [{ role: "user", content: "Two" }]);
+});
+
+/** A model with so much context, whose tokens are characters. @param {number} context @param {object} [defaults] */
+function makeCounter(context, defaults = {}) {
+  let counts = 0;
+  const settings = { generation: { context_length: context, defaults } };
+  /** @param {{content: string}[]} messages */
+  const countPromptTokens = async (messages) => {
+    counts += 1;
+    const tokens = messages.reduce((sum, { content }) => sum + content.length, 0);
+    if (tokens >= context) throw Object.assign(new Error("Too long."), { code: "context-full" });
+    return tokens;
+  };
+  return { model: /** @type {any} */ ({ manifest: { settings }, countPromptTokens }), counts: () => counts };
+}
+
+test("as many of the oldest questions go as it takes to make room for an answer, and the system prompt stays", async () => {
+  const turns = Array.from({ length: 19 }, () => "x".repeat(50));
+  const chat = makeChat("y".repeat(100), ...turns);
+  const { model, counts } = makeCounter(1000);
+  // 100 and 250 are kept for the system prompt and an answer: 650 are left for 13 messages of 50.
+  assert.equal(await findRoom(model, chat, undefined), 6);
+  assert.equal(await findRoom(model, chat, 40), 2, "a short answer needs less");
+  assert.equal(await findRoom(makeCounter(1000, { max_tokens: 40 }).model, chat, undefined), 2);
+  assert.ok(counts() < 10, "not one by one");
+  assert.equal(await findRoom(model, { ...chat, leftOut: 10 }, 40), 12, "there was too little room before");
+});
+
+test("where nothing makes enough room, the last question is asked alone", async () => {
+  const chat = makeChat("", "One", "1", "Two", "2", "x".repeat(990));
+  assert.equal(await findRoom(makeCounter(1000).model, chat, undefined), 4);
+  assert.equal(await findRoom(makeCounter(900).model, chat, undefined), 4);
+  assert.equal(await findRoom(makeCounter(900).model, { ...chat, leftOut: 4 }, undefined), 4);
 });
 
 test("asking does not change the chat", () => {

@@ -33,8 +33,10 @@ export async function open(session, { manifest, tokenizer, tokenizerConfig, jinj
   const cache = await openCache(session, settings);
   const tokenBytes = new TokenBytes(tokenizer);
   const constrain = makeConstrain(/** @type {string} */ (grammarUrl), tokenBytes, settings);
-  const generator = new Generator(cache, new Prompter(tokenizer, tokenBytes, template, settings), settings, constrain);
+  const prompter = new Prompter(tokenizer, tokenBytes, template, settings);
+  const generator = new Generator(cache, prompter, settings, constrain);
   return {
+    countPrompt: (messages) => prompter.makePrompt(messages).length,
     run: (input) => scoreTokens(cache, checkScoreInput(input, settings)),
     generate: (request, listener) => generator.generate(request, listener),
   };

@@ -2,6 +2,7 @@
 
 import { makeConversation } from "./conversations.js";
 import { generateAnswer, isContextFull } from "./generation.js";
+import { findRoom, listLaterQuestions } from "./room.js";
 
 /** @typedef {import("./chat-types.js").Conversation} Conversation */
 /** @typedef {import("./chat-types.js").Message} Message */
@@ -17,8 +18,10 @@ import { generateAnswer, isContextFull } from "./generation.js";
  * @property {ReturnType<typeof import("./speaker.js").makeSpeaker>} speaker
  * @property {(event: ChatEvent) => void} onEvent
  *
- * @typedef {{kind: "changed" | "waiting" | "reading" | "answering"} | {kind: "idle", error: unknown}} ChatEvent
+ * @typedef {{kind: "changed" | "waiting" | "reading" | "answering"} | {kind: "idle", error: unknown} | LeftOut} ChatEvent
  *   `changed`: which chat it is, its name, or its messages; the error of `idle` is null when all went well
+ * @typedef {{kind: "left out", questions: number}} LeftOut how many more than before
+ * @typedef {{needsRoom: boolean}} Task whether the oldest questions are to make room for this answer
  */
 
 /** One chat at a time, and at most one answer being made in it. */
@@ -71,24 +74,17 @@ export class Chat {
 
   /** Answer the last question, again or for the first time. */
   async answer() {
-    await this.stop();
-    this.#cut(this.conversation.messages.findLastIndex(({ role }) => role === "user") + 1);
-    this.#start();
+    await this.#answerLast({ needsRoom: false });
   }
 
-  /** What the model still gets becomes shorter by the oldest question and its answer. */
+  /** Answer the last question, without the oldest ones that take up the room. */
   async leaveOutOldest() {
-    const { messages, leftOut } = this.conversation;
-    const next = messages.findIndex(({ role }, index) => index > leftOut && role === "user");
-    this.conversation.leftOut = next;
-    this.#parts.thread.markLeftOut(next);
-    await this.answer();
+    await this.#answerLast({ needsRoom: true });
   }
 
   /** @returns {boolean} whether there is anything older than the last question */
   get canLeaveOut() {
-    const { messages, leftOut } = this.conversation;
-    return messages.slice(leftOut + 1).some(({ role }) => role === "user");
+    return listLaterQuestions(this.conversation).length > 0;
   }
 
   /** Resolves when what came so far is kept. */
@@ -128,7 +124,15 @@ export class Chat {
     this.#parts.thread.markLeftOut(conversation.leftOut);
   }
 
-  #start() {
+  /** @param {Task} task */
+  async #answerLast(task) {
+    await this.stop();
+    this.#cut(this.conversation.messages.findLastIndex(({ role }) => role === "user") + 1);
+    this.#start(task);
+  }
+
+  /** @param {Task} [task] */
+  #start(task = { needsRoom: false }) {
     this.#isBusy = true;
     this.#abort = new AbortController();
     this.#keep();
@@ -138,11 +142,15 @@ export class Chat {
       this.#answer = null;
       this.#parts.onEvent({ kind: "idle", error });
     };
-    this.#work = this.#makeAnswer(this.#abort.signal).then(end, end);
+    this.#work = this.#makeAnswer(this.#abort.signal, task).then(end, end);
   }
 
-  /** @param {AbortSignal} signal @returns {Promise<unknown>} what went wrong that the visitor can do nothing about, or null */
-  async #makeAnswer(signal) {
+  /**
+   * @param {AbortSignal} signal
+   * @param {Task} task
+   * @returns {Promise<unknown>} what went wrong that the visitor can do nothing about, or null
+   */
+  async #makeAnswer(signal, { needsRoom }) {
     const { onEvent, thread, settings, speaker } = this.#parts;
     onEvent({ kind: "waiting" });
     const model = await orAborted(this.#parts.model, signal);
@@ -157,9 +165,19 @@ export class Chat {
       if (!answer.text) onEvent({ kind: "answering" });
       answer.append(piece);
     };
-    const outcome = await generateAnswer(model, conversation, { sampling, signal, onText });
+    const makeRoom = needsRoom ? () => this.#makeRoom(model, conversation, sampling.max_tokens) : undefined;
+    const outcome = await generateAnswer(model, conversation, { sampling, signal, onText, prepare: makeRoom });
     this.#close(answer, outcome);
     return isContextFull(outcome.error) ? null : outcome.error;
+  }
+
+  /** @param {Model} model @param {Conversation} conversation @param {number | undefined} longest answer, in tokens */
+  async #makeRoom(model, conversation, longest) {
+    const before = conversation.leftOut;
+    conversation.leftOut = await findRoom(model, conversation, longest);
+    const questions = conversation.messages.slice(before, conversation.leftOut).filter(({ role }) => role === "user");
+    this.#parts.thread.markLeftOut(conversation.leftOut);
+    this.#parts.onEvent({ kind: "left out", questions: questions.length });
   }
 
   /** @param {Answer} answer @param {import("./generation.js").Outcome} outcome */

@@ -24,13 +24,15 @@ const none = Promise.resolve(null);
  * @param {import("./chat-types.js").Sampling} options.sampling
  * @param {AbortSignal} options.signal
  * @param {(piece: string) => void} options.onText
+ * @param {() => Promise<void>} [options.prepare] the conversation, before anything is sent
  * @returns {Promise<Outcome>} never rejects: an error is an outcome too
  */
-export async function generateAnswer(model, conversation, { sampling, signal, onText }) {
+export async function generateAnswer(model, conversation, { sampling, signal, onText, prepare }) {
   /** @type {Promise<Timings | null>} */
   let timings = Promise.resolve(null);
   let reason = "";
   try {
+    await prepare?.();
     const messages = listMessages(conversation);
     const stream = await model.chat.completions.create({ messages, ...sampling, stream: true, signal });
     timings = stream.timings;

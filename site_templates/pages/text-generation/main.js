@@ -1,6 +1,7 @@
 /** Text generation: a chat with a language model that runs in this browser. */
 
 import { find } from "./kit/ui/dom.js";
+import { formatCount } from "./kit/ui/format.js";
 import { openShell } from "./kit/ui/shell.js";
 import { drawChatList } from "./chat-list.js";
 import { Chat } from "./chat.js";
@@ -77,6 +78,8 @@ function showEvent(event) {
       return composer.showNote(...describeKeys("stop"));
     case "answering":
       return shell.showWork("Answering");
+    case "left out":
+      return showNotice(`Left out to make room: the ${formatCount(event.questions, "oldest question")}, with what was answered.`);
     case "idle":
       setBusy(false);
       if (model) composer.showNote(...describeKeys("send"));
