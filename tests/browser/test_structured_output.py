@@ -71,7 +71,7 @@ def test_an_answer_without_a_format_is_free_again(page: WatchedPage) -> None:
 def test_a_schema_that_cannot_be_kept_is_refused_by_name_and_the_next_is_answered(page: WatchedPage) -> None:
     schema = {"type": "object", "properties": {"a": {"type": "array", "uniqueItems": True}}}
     format_ = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
-    assert "properties.a has the keyword uniqueItems" in ask(page, response_format=format_)["refused"]
+    assert "properties.a has uniqueItems" in ask(page, response_format=format_)["refused"]
     check_person(ask(page, temperature=0)["choices"][0]["message"]["content"])
 
 

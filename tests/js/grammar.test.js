@@ -154,6 +154,40 @@ const schemas = {
   "3 to 5 characters": { type: "string", minLength: 3, maxLength: 5 },
   "7 or more characters": { type: "string", minLength: 7 },
   "at most 3 characters": { type: "string", maxLength: 3 },
+  "150 to 170 characters": { type: "string", minLength: 150, maxLength: 170 },
+  "130 or more characters": { type: "string", minLength: 130 },
+  "120 to 135 items": { type: "array", items: { type: "boolean" }, minItems: 120, maxItems: 135 },
+  "up to 1000 items": { type: "array", items: { type: "integer", minimum: 0, maximum: 9 }, maxItems: 1000 },
+  "multiples of 7": { type: "integer", multipleOf: 7 },
+  "multiples of 60 in a day": { type: "integer", multipleOf: 60, minimum: -100, maximum: 86_400 },
+  "multiples of 1000": { type: "integer", multipleOf: 1000, exclusiveMinimum: 0 },
+  "multiples of 36, of a number": { type: "number", multipleOf: 36 },
+  "multiples of a quarter": { type: "number", multipleOf: 0.25, minimum: -3, maximum: 4.125 },
+  "whole multiples of 2.5": { type: "integer", multipleOf: 2.5 },
+  "different values": { type: "array", items: { enum: ["a", "ab", 1, 12, "é😀", { b: 1, a: [2] }] }, uniqueItems: true },
+  "two or three different values": {
+    type: "array",
+    items: { $ref: "#/$defs/tag" },
+    uniqueItems: true,
+    minItems: 2,
+    maxItems: 3,
+    $defs: { tag: { type: "string", enum: Array.from({ length: 16 }, (_, index) => `tag ${index}`) } },
+  },
+  "a ranking": { type: "array", items: { enum: ["x", "y", "z"] }, uniqueItems: true, minItems: 3 },
+  "different booleans": { type: "array", items: { type: ["boolean", "null"] }, uniqueItems: true },
+  "one item is always different": { type: "array", items: { type: "string", maxLength: 2 }, uniqueItems: true, maxItems: 1 },
+  ...Object.fromEntries(
+    /** @type {[string, any][]} */ ([
+      ["^[a-z][a-z0-9_-]*$", { maxLength: 12 }],
+      ["^[A-Z]{3}$", { minLength: 3, maxLength: 3 }],
+      ["b+c", { minLength: 4, maxLength: 7 }],
+      ["^(ab|c)*$", { minLength: 3, maxLength: 6 }],
+      ["^x|[}n]+$", { minLength: 5, maxLength: 50 }],
+      ["^(a{2,4}b?|\\d{3}){0,3}$", { minLength: 5, maxLength: 8 }],
+      ["^.+@.+$", { maxLength: 9 }],
+    ]).map(([pattern, length]) => [`pattern ${pattern} with a length`, { type: "string", pattern, ...length }]),
+  ),
+  "a format with a length": { type: "string", format: "uuid", minLength: 36, maxLength: 40 },
   "text or null": { type: ["string", "null"], maxLength: 4 },
   enum: { enum: [1, "two", null, { three: [3.5, "\n\u0007\ud800"] }, "emoji 👩‍👩‍👧"] },
   "enum of a type": { type: "string", enum: ["a", "b"] },
@@ -240,9 +274,31 @@ for (const [name, schema] of Object.entries(schemas)) {
 const refused = [
   [
     "a keyword that cannot be kept",
-    { type: "object", properties: { a: { type: "array", uniqueItems: true } } },
-    /schema\.properties\.a has the keyword uniqueItems/,
+    { type: "object", properties: { a: { type: "array", uniqueItems: true, items: { type: "string" } } } },
+    /schema\.properties\.a has uniqueItems, which is kept to only where items have a const, an enum/,
   ],
+  ["different items of a tuple", { prefixItems: [{}, {}], uniqueItems: true }, /has uniqueItems, which is kept to only/],
+  [
+    "different items with a keyword that cannot be kept",
+    { items: { enum: ["a", "b"], minLength: 1 }, uniqueItems: true },
+    /items has minLength beside enum/,
+  ],
+  [
+    "more different items than there are",
+    { items: { enum: [1, 1, { a: 1, b: 2 }, { b: 2, a: 1 }] }, minItems: 3, uniqueItems: true },
+    /no list at all: there are only 2 different items/,
+  ],
+  [
+    "very many different items",
+    { items: { enum: Array.from({ length: 12 }, (_, index) => index) }, uniqueItems: true },
+    /uniqueItems, for which 12 different items are too many/,
+  ],
+  ["a list too long to count", { type: "array", maxItems: 20_000 }, /has more than 10000 items/],
+  ["multiples of nothing", { type: "integer", multipleOf: 0 }, /multipleOf must be more than 0, not 0/],
+  ["multiples of hundredths", { type: "number", multipleOf: 0.01 }, /multipleOf is 0.01, which binary fractions cannot/],
+  ["multiples of very much", { type: "integer", multipleOf: 1e12 }, /multipleOf is 1000000000000, which is too large/],
+  ["multiples that take many rules", { type: "integer", multipleOf: 9973 }, /multipleOf takes too many rules/],
+  ["no multiple within the bounds", { type: "integer", multipleOf: 7, minimum: 8, maximum: 13 }, /no number at all/],
   [
     "an unknown keyword",
     { type: "string", contentEncoding: "base64" },
@@ -268,7 +324,7 @@ const refused = [
   ["a range without whole numbers", { type: "integer", minimum: 0.2, maximum: 0.8 }, /allows no number at all/],
   ["a bound that is no number", { type: "integer", minimum: "3" }, /minimum must be a number, not "3"/],
   ["a bound too fine", { type: "number", minimum: 1e-12 }, /minimum has 12 decimals/],
-  ["a text too long to count", { type: "string", maxLength: 5000 }, /a length of 5000/],
+  ["a text too long to count", { type: "string", maxLength: 50_000 }, /a length of 50000/],
   ["a format", { type: "string", format: "iri" }, /format is "iri"; supported are date, /],
   ["a pattern that is none", { pattern: "(" }, /schema\.pattern is not a regular expression/],
   ["a pattern that looks ahead", { pattern: "^(?!a)" }, /schema\.pattern \(\^\(\?!a\)\) looks ahead or behind/],
@@ -277,7 +333,11 @@ const refused = [
   ["a pattern that grows", { pattern: "((ab){90}){90}" }, /too long when its repetitions/],
   ["a pattern of control characters", { pattern: "\\u0000" }, /a character that is not supported/],
   ["a pattern with half of China", { pattern: "[一-龠]" }, /a range of more than 256 characters/],
-  ["a length beside a pattern", { type: "string", pattern: "a", maxLength: 3 }, /has maxLength beside pattern/],
+  ["a length that no match has", { pattern: "^a{2,3}$", minLength: 4 }, /a pattern that no text of its length matches/],
+  ["a length between those of matches", { pattern: "^(aa)*$", minLength: 3, maxLength: 3 }, /no text of its length/],
+  ["a pattern with a great length", { pattern: "^[ab]+$", maxLength: 5000 }, /and the length beside it take more than 600/],
+  ["a pattern beside a format", { pattern: "a", format: "date" }, /has pattern beside format/],
+  ["a format of another length", { format: "ipv4", maxLength: 10 }, /the format ipv4, whose texts have 7 to 15/],
   ["an empty enum", { enum: [] }, /enum must be a list that is not empty/],
   ["an enum of another type", { type: "string", enum: [1] }, /has no value of its type "string"/],
   [
@@ -349,6 +409,45 @@ test("a pattern lets through what it matches", async () => {
       assert.ok((Number(constraint.mask?.[end >> 5]) >>> (end & 31)) & 1, `${pattern} ends after ${text}`);
       constraint.dispose();
     }
+  }
+});
+
+/**
+ * @param {any} schema
+ * @param {unknown} value
+ * @returns {Promise<boolean>} whether the grammar lets it through
+ */
+async function takes(schema, value) {
+  const constraint = await grammars.start(writeFormat({ type: "json_schema", schema }));
+  try {
+    await constraint.look();
+    for (const byte of Buffer.from(JSON.stringify(value))) {
+      if (!((Number(constraint.mask?.[byte >> 5]) >>> (byte & 31)) & 1)) return false;
+      await constraint.accept(byte);
+    }
+    return constraint.ended || Boolean((Number(constraint.mask?.[end >> 5]) >>> (end & 31)) & 1);
+  } finally {
+    constraint.dispose();
+  }
+}
+
+test("what fits is let through, up to the bound and no further", async () => {
+  const long = { type: "string", minLength: 130, maxLength: 300 };
+  const list = { type: "array", items: { type: "integer" }, minItems: 150, maxItems: 250 };
+  const free = { type: "array", items: { enum: ["a", "ab", 1, 12] }, uniqueItems: true };
+  const slug = { type: "string", pattern: "^[a-z]+(-[a-z]+)*$", minLength: 3, maxLength: 9 };
+  /** @type {[any, unknown[], unknown[]][]} */
+  const cases = [
+    [long, ["é".repeat(130), "x".repeat(300), "😀".repeat(200)], ["x".repeat(129), "é".repeat(301)]],
+    [list, [Array(150).fill(7), Array(250).fill(7)], [Array(149).fill(7), Array(251).fill(7)]],
+    [free, [[], [12, "ab", 1, "a"], ["ab", "a"]], [[1, 1], ["a", "ab", "a"], [2]]],
+    [slug, ["abc", "ab-cd-ef", "abcdefghi"], ["ab", "ab-", "abcdefghij"]],
+    [{ type: "integer", multipleOf: 12 }, [0, 12, -144, 999_999_999_996], [1, 6, 18, -145]],
+    [{ type: "number", multipleOf: 0.5, maximum: 9 }, [3, 0, -7], [0.25, 9.5]],
+  ];
+  for (const [schema, right, wrong] of cases) {
+    for (const value of right) assert.ok(await takes(schema, value), `${JSON.stringify(value).slice(0, 50)} fits`);
+    for (const value of wrong) assert.ok(!(await takes(schema, value)), `${JSON.stringify(value).slice(0, 50)} is wrong`);
   }
 });
 

@@ -7,19 +7,21 @@ const most = 10n ** 15n - 1n;
 const finest = 9;
 
 /**
- * @param {{minimum?: number, maximum?: number, exclusiveMinimum?: number, exclusiveMaximum?: number}} limits
- * @param {boolean} whole
+ * @typedef {{minimum?: number, maximum?: number, exclusiveMinimum?: number, exclusiveMaximum?: number}} Limits
+ */
+
+/**
+ * @param {Limits} limits
+ * @param {number} decimals  that numbers have, if any; 0 where they are whole
  * @returns {string[][]} none where no number fits
  */
-export function listNumbers(limits, whole) {
+export function listNumbers(limits, decimals) {
   const wholes = listDigits(readBounds(limits, 0), 0);
-  if (whole) return wholes;
-  const decimals = Math.max(2, ...Object.values(limits).map(countDecimals));
-  return [...wholes, ...listDigits(readBounds(limits, decimals), decimals)];
+  return decimals ? [...wholes, ...listDigits(readBounds(limits, decimals), decimals)] : wholes;
 }
 
 /**
- * @param {{minimum?: number, maximum?: number, exclusiveMinimum?: number, exclusiveMaximum?: number}} limits
+ * @param {Limits} limits
  * @param {number} decimals
  * @returns {{low: bigint, high: bigint}} in units of the last decimal, both included
  */

@@ -1,6 +1,23 @@
-/** The rules of a grammar that is being written. */
+/**
+ * The rules of a grammar that is being written.
+ *
+ * @typedef {import("./grammar-multiples.js").Tally} Tally
+ */
 
+import { anything } from "./grammar-multiples.js";
 import { basicRules, leaveOut, writeCharacters, writeClass, writeLiteral, writePlain } from "./grammar-text.js";
+
+/** So many choices may be looked at for multiples, and so many different ones kept: the engine compiles each. */
+const mostChoices = 6000;
+const mostKept = 3000;
+
+/** What would take the engine too long. */
+export class TooManyRules extends Error {}
+
+/** Up to here every character of a text has a rule of its own: the engine is fastest so. */
+const longestOne = 100;
+/** In characters: of longer ones the engine has more to compile, of shorter ones more to try out at their borders. */
+const block = 64;
 
 /** Rules by name. */
 export class RuleBook {
@@ -8,6 +25,9 @@ export class RuleBook {
   rules = new Map(Object.entries(basicRules));
   /** @type {Map<string, string>} */
   #choices = new Map();
+  /** Choices by what they say. @type {Map<string, string>} */
+  #shared = new Map();
+  #added = 0;
 
   /**
    * @param {string} hint
@@ -15,7 +35,7 @@ export class RuleBook {
    * @returns {string} the rule's name
    */
   add(hint, body) {
-    const name = `${hint}_${this.rules.size}`;
+    const name = `${hint}_${++this.#added}`;
     this.rules.set(name, body);
     return name;
   }
@@ -23,12 +43,15 @@ export class RuleBook {
   /**
    * Texts that begin alike go on together: the engine makes mistakes with long lists of them.
    * @param {readonly string[][]} texts  each a list of the characters that may stand at one place after the other
-   * @returns {string} the rule of any of these
+   * @param {Tally} [tally]  what else decides about them
+   * @returns {string} the rule of any of these; "" where none fits
    */
-  addChoice(texts) {
-    const key = [...new Set(texts.map((text) => text.join("\0")))].sort().join("\0\0");
+  addChoice(texts, tally = anything) {
+    const key = [tally.key, ...new Set(texts.map((text) => text.join("\0")).sort())].join("\0\0");
     const known = this.#choices.get(key);
-    if (known) return known;
+    if (known !== undefined) return known;
+    const isTooMuch = this.#choices.size > mostChoices || this.#shared.size > mostKept;
+    if (tally !== anything && isTooMuch) throw new TooManyRules();
     /** @type {Map<string, string[][]>} */
     const rests = new Map();
     for (const [first, ...rest] of texts) {
@@ -37,14 +60,24 @@ export class RuleBook {
     /** @type {Map<string, string[]>} */
     const firsts = new Map();
     for (const [character, following] of rests) {
-      const next = this.addChoice(following);
-      firsts.set(next, [...(firsts.get(next) ?? []), writeLiteral(character)]);
+      const next = this.addChoice(following, tally.take(character));
+      if (next) firsts.set(next, [...(firsts.get(next) ?? []), writeLiteral(character)]);
     }
-    const end = texts.some((text) => !text.length) ? ['""'] : [];
+    const end = tally.fits && texts.some((text) => !text.length) ? ['""'] : [];
     const parts = [...end, ...[...firsts].map(([next, characters]) => `(${characters.join(" | ")}) ${next}`)];
-    const choice = parts.length === 1 ? parts[0] : this.add("choice", parts.join(" | "));
+    const choice = parts.length > 1 ? this.#addShared(parts.join(" | ")) : (parts[0] ?? "");
     this.#choices.set(key, choice);
     return choice;
+  }
+
+  /**
+   * @param {string} body
+   * @returns {string} the rule that says this: one for all that say the same
+   */
+  #addShared(body) {
+    const name = this.#shared.get(body) ?? this.add("choice", body);
+    this.#shared.set(body, name);
+    return name;
   }
 
   /**
@@ -56,12 +89,64 @@ export class RuleBook {
     if (!least && most === Infinity) return "rest";
     const name = `rest_${least}_${most === Infinity ? "any" : most}`;
     if (this.rules.has(name)) return name;
-    const end = least ? [] : ['"\\""'];
     this.rules.set(name, "");
+    const isLong = (most === Infinity ? least : most) > longestOne;
+    this.rules.set(name, isLong ? this.#writeLong(least, most) : this.#writeOne(least, most));
+    return name;
+  }
+
+  /**
+   * @param {number} least
+   * @param {number} most
+   * @returns {string} the next character and what follows it, or the end
+   */
+  #writeOne(least, most) {
+    const end = least ? [] : ['"\\""'];
     const next = most ? this.addLength(Math.max(0, least - 1), most - 1) : "";
     const more = most ? [writeCharacters(next)] : [];
-    this.rules.set(name, `(${[...end, ...more].join(" | ")}) (= [,}\\]: ])`);
+    return `(${[...end, ...more].join(" | ")}) (= [,}\\]: ])`;
+  }
+
+  /**
+   * A rule for every character of a long text would take the engine seconds to compile: blocks share theirs.
+   * @param {number} least
+   * @param {number} most
+   * @returns {string} the next block and what follows it, or an end within it
+   */
+  #writeLong(least, most) {
+    const whole = Math.min(least || block, block);
+    const next = `${this.#addExactly(whole)} ${this.addLength(Math.max(0, least - whole), most - whole)}`;
+    return least ? next : `${next} | ${this.addLength(0, block - 1)}`;
+  }
+
+  /**
+   * @param {number} count
+   * @returns {string} the rule of so many characters
+   */
+  #addExactly(count) {
+    const name = `exactly_${count}`;
+    if (this.rules.has(name)) return name;
+    this.rules.set(name, writeCharacters(count > 1 ? this.#addExactly(count - 1) : '""'));
     return name;
+  }
+
+  /**
+   * Texts of which each goes on in its own way: those that begin alike share that, so that nothing is to be guessed.
+   * @param {readonly {left: string[], after: string}[]} texts  what is left of each, in characters, and what stands
+   *   after it; none is the beginning of another
+   * @returns {string} the rule of any of these
+   */
+  addForks(texts) {
+    const firsts = [...new Set(texts.map(({ left }) => left[0]))];
+    const parts = firsts.map((first) => {
+      const rest = texts.filter(({ left }) => left[0] === first);
+      const [{ left, after }] = rest;
+      if (rest.length === 1) return `${writeLiteral(left.join(""))} ${after}`;
+      const fork = left.findIndex((character, index) => rest.some((other) => other.left[index] !== character));
+      const shorter = rest.map((each) => ({ ...each, left: each.left.slice(fork) }));
+      return `${writeLiteral(left.slice(0, fork).join(""))} ${this.addForks(shorter)}`;
+    });
+    return this.add("fork", parts.join(" | "));
   }
 
   /**

@@ -7,10 +7,12 @@
  */
 
 import { KitError } from "../errors.js";
+import { countMultiples, findMultipleFault } from "./grammar-multiples.js";
 import { countDecimals, isCoarse, listNumbers } from "./grammar-numbers.js";
-import { RuleBook, isPlain } from "./grammar-rules.js";
+import { RuleBook, TooManyRules, isPlain } from "./grammar-rules.js";
 import { readCount, writeString } from "./grammar-strings.js";
-import { writeList, writeLiteral, writeMap } from "./grammar-text.js";
+import { addDistinct, findDistinctFault, listValues, writeList } from "./grammar-lists.js";
+import { writeLiteral, writeMap } from "./grammar-text.js";
 import { areDisjoint, comesToEnd, describe, findRef, guessTypes, isCircular, isOfType, typeKeywords } from "./schema-facts.js";
 
 /** What tells people something, and says nothing about which values are right. */
@@ -20,7 +22,7 @@ const annotations = new Set(
   ),
 );
 
-const longestList = 100;
+const longestList = 10_000;
 const mostNodes = 2000;
 const deepest = 64;
 
@@ -193,9 +195,31 @@ class SchemaGrammar {
         throw this.#refuse([...path, key], `has ${countDecimals(limit)} decimals, which are too many`);
     }
     if (!Object.keys(limits).length) return type;
-    const numbers = listNumbers(limits, type === "integer");
-    if (!numbers.length) throw this.#refuse(path, "allows no number at all");
-    return this.book.addChoice(numbers);
+    const { multipleOf, ...bounds } = limits;
+    const decimals = Math.max(...Object.values(limits).map(countDecimals));
+    const fault = multipleOf === undefined ? "" : findMultipleFault(multipleOf, countDecimals(multipleOf));
+    if (fault) throw this.#refuse([...path, "multipleOf"], fault);
+    const isWhole = type === "integer" || Number.isInteger(multipleOf);
+    const places = isWhole ? 0 : Math.max(2, decimals);
+    const tally = multipleOf === undefined ? undefined : countMultiples(multipleOf, Math.max(places, decimals));
+    const numbers = this.#addNumbers(listNumbers(bounds, places), tally, path);
+    if (!numbers) throw this.#refuse(path, "allows no number at all");
+    return numbers;
+  }
+
+  /**
+   * @param {string[][]} numbers
+   * @param {import("./grammar-multiples.js").Tally | undefined} tally
+   * @param {string[]} path
+   * @returns {string}
+   */
+  #addNumbers(numbers, tally, path) {
+    try {
+      return this.book.addChoice(numbers, tally);
+    } catch (error) {
+      if (!(error instanceof TooManyRules)) throw error;
+      throw this.#refuse([...path, "multipleOf"], "takes too many rules between these bounds: narrow them");
+    }
   }
 
   /**
@@ -205,7 +229,6 @@ class SchemaGrammar {
    * @returns {string}
    */
   #visitArray(schema, path, depth) {
-    if (schema.uniqueItems) throw this.#refuse(path, "has the keyword uniqueItems, which is not supported");
     const first = schema.prefixItems ?? [];
     if (!Array.isArray(first)) throw this.#refuse([...path, "prefixItems"], "must be a list");
     const least = readCount(schema, "minItems", this.#refuseIn(path)) ?? 0;
@@ -216,11 +239,31 @@ class SchemaGrammar {
     if (Math.max(least, most === Infinity ? 0 : most) > longestList) {
       throw this.#refuse(path, `has more than ${longestList} items: longer lists cannot be counted`);
     }
+    if (schema.uniqueItems && most > 1) return this.#addDistinct(schema, least, most, path, depth);
     const fixed = first
       .slice(0, most)
       .map((item, index) => this.#visit(item, [...path, "prefixItems", String(index)], depth + 1));
     const items = open ? this.#visit(schema.items ?? true, [...path, "items"], depth + 1) : "";
     return this.book.add("array", writeList(fixed, items, Math.max(0, least - fixed.length), most - fixed.length));
+  }
+
+  /**
+   * @param {Schema} schema
+   * @param {number} least
+   * @param {number} most
+   * @param {string[]} path
+   * @param {number} depth
+   * @returns {string} lists in which no item comes twice
+   */
+  #addDistinct({ items, prefixItems }, least, most, path, depth) {
+    const values = prefixItems?.length ? null : listValues(items, this.root);
+    if (!values) {
+      throw this.#refuse(path, "has uniqueItems, which is kept to only where items have a const, an enum, or the type boolean");
+    }
+    this.#visit(items, [...path, "items"], depth + 1); // for what it refuses
+    const fault = findDistinctFault(values, least, most);
+    if (fault) throw this.#refuse(path, fault);
+    return addDistinct(values, least, most, this.book);
   }
 
   /**

@@ -2,6 +2,7 @@
  * The strings that a schema allows: by their length, by a format that has a name, or by a pattern.
  *
  * @typedef {Record<string, any>} Schema
+ * @typedef {{least: number, most: number}} Length  in characters
  * @typedef {(keys: string[], what: string) => Error} Refuse  makes the error for what cannot be kept in this place
  */
 
@@ -10,8 +11,8 @@ import { writePattern } from "./grammar-pattern.js";
 import { PatternFault } from "./grammar-characters.js";
 import { describe } from "./schema-facts.js";
 
-/** A longer text has no state of its own in the engine for every character any more, and every token becomes slow. */
-const longestText = 100;
+/** No model's answer is as long as this by far. */
+const longestText = 10_000;
 
 /**
  * @param {Schema} schema  of type string
@@ -21,59 +22,67 @@ const longestText = 100;
  */
 export function writeString(schema, book, refuse) {
   const { format, pattern } = schema;
-  const form = ["format", "pattern"].find((key) => schema[key] !== undefined);
-  if (!form) return writeMeasured(schema, book, refuse);
-  const beside = ["pattern", "minLength", "maxLength"].find((key) => key !== form && schema[key] !== undefined);
-  if (beside) throw refuse([], `has ${beside} beside ${form}, which is not supported`);
-  return `("\\"" ${form === "format" ? writeFormat(format, book, refuse) : readPattern(pattern, book, refuse)})`;
+  if (format !== undefined && pattern !== undefined) throw refuse([], "has pattern beside format, which is not supported");
+  const length = readLength(schema, refuse);
+  if (format !== undefined) return `("\\"" ${writeFormat(format, length, book, refuse)})`;
+  if (pattern !== undefined) return `("\\"" ${writeMatching(pattern, length, book, refuse)})`;
+  const rest = book.addLength(length.least, length.most);
+  return rest === "rest" ? "string" : `("\\"" ${rest})`;
 }
 
 /**
  * @param {Schema} schema
- * @param {import("./grammar-rules.js").RuleBook} book
  * @param {Refuse} refuse
- * @returns {string}
+ * @returns {Length}
  */
-function writeMeasured(schema, book, refuse) {
+function readLength(schema, refuse) {
   const least = readCount(schema, "minLength", refuse) ?? 0;
   const most = readCount(schema, "maxLength", refuse) ?? Infinity;
-  if (!least && most === Infinity) return "string";
   if (least > most) throw refuse([], "allows no text at all");
-  const states = most === Infinity ? least : most;
-  if (states > longestText) {
-    throw refuse([], `has a length of ${states}: texts can be measured up to ${longestText} characters`);
-  }
-  return `("\\"" ${book.addLength(least, most)})`;
+  const counted = most === Infinity ? least : most;
+  if (counted <= longestText) return { least, most };
+  throw refuse([], `has a length of ${counted}: texts can be measured up to ${longestText} characters`);
 }
 
 /**
  * @param {unknown} format
+ * @param {Length} length
  * @param {import("./grammar-rules.js").RuleBook} book
  * @param {Refuse} refuse
  * @returns {string} the rest of the string
  */
-function writeFormat(format, book, refuse) {
+function writeFormat(format, { least, most }, book, refuse) {
   if (typeof format !== "string" || !Object.hasOwn(textFormats, format)) {
     throw refuse(["format"], `is ${describe(format)}; supported are ${Object.keys(textFormats).join(", ")}`);
+  }
+  const lengths = textFormats[format].map((part) => part.map(({ length }) => length));
+  const shortest = lengths.reduce((sum, each) => sum + Math.min(...each), 0);
+  const longest = lengths.reduce((sum, each) => sum + Math.max(...each), 0);
+  if (shortest < least || longest > most) {
+    const words = shortest === longest ? longest : `${shortest} to ${longest}`;
+    throw refuse([], `has a length beside the format ${format}, whose texts have ${words} characters`);
   }
   return `${textFormats[format].map((part) => book.addChoice(part)).join(" ")} "\\""`;
 }
 
 /**
  * @param {unknown} pattern
+ * @param {Length} length
  * @param {import("./grammar-rules.js").RuleBook} book
  * @param {Refuse} refuse
  * @returns {string} the rest of the string
  */
-function readPattern(pattern, book, refuse) {
+function writeMatching(pattern, length, book, refuse) {
   if (typeof pattern !== "string") throw refuse(["pattern"], `must be a text, not ${describe(pattern)}`);
   try {
-    return writePattern(pattern, book);
+    const rest = writePattern(pattern, book, length);
+    if (rest !== null) return rest;
   } catch (error) {
     if (error instanceof PatternFault) throw refuse(["pattern"], `(${pattern.slice(0, 80)}) ${error.message}`);
     if (error instanceof SyntaxError) throw refuse(["pattern"], `is not a regular expression: ${error.message}`);
     throw error;
   }
+  throw refuse([], "has a pattern that no text of its length matches");
 }
 
 /**

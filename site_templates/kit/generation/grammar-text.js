@@ -117,27 +117,10 @@ export function leaveOut(characters) {
 }
 
 /**
- * @param {string[]} fixed  the first items: all of them are written, whether they need to be or not
- * @param {string} items  those after; "" for none
- * @param {number} least  how many of them
  * @param {number} most
  * @returns {string}
  */
-export function writeList(fixed, items, least, most) {
-  const more =
-    items && most > 0
-      ? `("," space ${items}){${Math.max(0, fixed.length ? least : least - 1)},${writeMost(most - (fixed.length ? 0 : 1))}}`
-      : "";
-  if (fixed.length) return `"[" ${fixed.join(' "," space ')} ${more} "]"`;
-  if (!more) return '"[]"';
-  return `"[" ${items} ${more} "]"${least ? "" : ' | "[]"'}`;
-}
-
-/**
- * @param {number} most
- * @returns {string}
- */
-function writeMost(most) {
+export function writeMost(most) {
   return most === Infinity ? "" : String(most);
 }
 

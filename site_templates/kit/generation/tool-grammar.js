@@ -19,9 +19,9 @@ export function writeToolGrammar({ functions, required, parallel }, { opening, s
   const book = new RuleBook();
   const names = functions.map(({ name, parameters, param }) => {
     const { root } = makeSchemaRules(parameters, param, book);
-    return { left: `${name}"`, after: `"," space ${writeLiteral(`"${inputs}":`)} space ${root} "}"` };
+    return { left: [...`${name}"`], after: `"," space ${writeLiteral(`"${inputs}":`)} space ${root} "}"` };
   });
-  const call = book.add("call", `"{\\"name\\":" space "\\"" ${addNames(book, names)}`);
+  const call = book.add("call", `"{\\"name\\":" space "\\"" ${book.addForks(names)}`);
   const more = parallel && next ? `(${next} ${call})*` : "";
   const calls = book.add("calls", `${start} ${call} ${more} ${end}`);
   return printGrammar({ rules: book.rules, root: addRoot(book, calls, opening, required) });
@@ -42,22 +42,4 @@ function addRoot(book, calls, opening, required) {
   }
   const text = book.add("text", '"" | [^{ \\t\\r\\n] [^\\0]*');
   return book.add("answer", `[ \\t\\r\\n]* (${calls} | ${text})`);
-}
-
-/**
- * Names that begin alike go on together, so that nothing is to be guessed.
- * @param {RuleBook} book
- * @param {readonly {left: string, after: string}[]} names  what is left of each, and what stands after it; none is the
- *   beginning of another
- * @returns {string} the rule of any of these
- */
-function addNames(book, names) {
-  const firsts = [...new Set(names.map(({ left }) => left.slice(0, 1)))];
-  const parts = firsts.map((first) => {
-    const rest = names.filter(({ left }) => left.startsWith(first));
-    if (rest.length === 1) return `${writeLiteral(rest[0].left)} ${rest[0].after}`;
-    const following = rest.map(({ left, after }) => ({ left: left.slice(1), after }));
-    return `${writeLiteral(first)} ${addNames(book, following)}`;
-  });
-  return book.add("name", parts.join(" | "));
 }
