@@ -325,7 +325,7 @@ test("a schema that cannot be kept is refused by the name of its function", asyn
   await assert.rejects(makeCompletions({}).completions.create({ messages, tools: [tools[2], odd] }), {
     code: "bad-input",
     param: "tools[1].function.parameters",
-    message: /tools\[1\]\.function\.parameters\.properties\.a has the keyword uniqueItems/,
+    message: /tools\[1\]\.function\.parameters\.properties\.a has uniqueItems, which is kept to only/,
   });
 });
 
