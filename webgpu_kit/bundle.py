@@ -30,7 +30,8 @@ from webgpu_kit.manifest import (
     Tools,
     VariantEntry,
 )
-from webgpu_kit.nodes import copy_frame, read_int
+from webgpu_kit.memory import DTYPE_BYTES, estimate_memory, matrices_made_at_load
+from webgpu_kit.nodes import copy_frame
 from webgpu_kit.parallel import map_variants
 from webgpu_kit.recipe import Recipe
 from webgpu_kit.tasks import TASKS
@@ -44,7 +45,6 @@ ALIGNMENT = 64
 TEXT_SUFFIXES = (".json", ".txt")  # kept in the chunk's name, so that hosts compress it
 CHUNKS = "chunks"
 WEIGHTS, EXPANDED = "weights.bin", "expanded.bin"
-DTYPE_BYTES = {"float32": 4, "float16": 2, "uint8": 1}
 
 
 def write_bundle(
@@ -67,6 +67,7 @@ def write_bundle(
         digest = hashlib.sha256(golden_text).hexdigest()
         golden = GoldenEntry(path=f"golden.{digest[:16]}.json", sha256=digest, count=len(graph.golden.samples))
         (out / golden.path).write_bytes(golden_text)
+        write = partial(_write_variant, out=out, chunks=chunks, settings=graph.settings)
         manifest = Manifest(
             name=recipe.name,
             title=recipe.shown_title,
@@ -75,7 +76,7 @@ def write_bundle(
             source=SourceEntry(uri=source.uri, revision=source.revision, sha256=source.sha256),
             tools=_read_tools(graph.exporter),
             interface=graph.interface,
-            variants=map_variants(partial(_write_variant, out=out, chunks=chunks), variants, graph),
+            variants=map_variants(write, variants, graph),
             assets=[write_file(name, content, out, chunks) for name, content in sorted(graph.assets.items())],
             golden=golden,
             settings={**graph.settings, "page": TASKS[task].page_settings(graph.settings, recipe)},
@@ -155,7 +156,7 @@ class _Weights:
         return self._places[key]
 
 
-def _write_variant(variant: Variant, out: Path, chunks: str) -> VariantEntry:
+def _write_variant(variant: Variant, out: Path, chunks: str, settings: Mapping[str, Any]) -> VariantEntry:
     weights, graphs, files = _Weights(), {}, {}
     shared = len({id(entry.model) for entry in variant.graphs.values()}) == 1
     for backend, entry in variant.graphs.items():
@@ -166,7 +167,7 @@ def _write_variant(variant: Variant, out: Path, chunks: str) -> VariantEntry:
         files[WEIGHTS] = write_file(WEIGHTS, memoryview(weights.content), out, chunks)
     weight_bytes = len(weights.content)
     for backend, graph in graphs.items():
-        memory_bytes = _estimate_memory(graph, variant.graphs[backend].model, weight_bytes)
+        memory_bytes = estimate_memory(graph, variant.graphs[backend].model, weight_bytes, settings)
         graphs[backend] = graph.model_copy(update={"memory_bytes": memory_bytes})
     graph_bytes = max(file.bytes for name, file in files.items() if name != WEIGHTS)
     return VariantEntry(
@@ -185,21 +186,7 @@ def _write_variant(variant: Variant, out: Path, chunks: str) -> VariantEntry:
 
 
 def _largest_tensor(model: onnx.ModelProto) -> int:
-    return max([0, *(count_bytes(entry) for entry in model.graph.initializer), *_matrices_made_at_load(model)])
-
-
-def _matrices_made_at_load(model: onnx.ModelProto) -> list[int]:
-    """The sizes of those matrices of MatMulNBits that are no weights: ONNX Runtime appends columns to weights."""
-    stored = {entry.name for entry in model.graph.initializer}
-    made = (node for node in model.graph.node if node.op_type == "MatMulNBits" and node.input[1] not in stored)
-    return [read_int(node, "K", 0) * read_int(node, "N", 0) * read_int(node, "bits", 4) // 8 for node in made]
-
-
-def _estimate_memory(graph: BackendGraph, model: onnx.ModelProto, weight_bytes: int) -> int:
-    # The download lies in memory beside ONNX Runtime's own copy of it. Expanded weights are made in there one by one:
-    # the largest is there as it is made, as ONNX Runtime takes it, and as it lays it out for its products.
-    largest = max((part.rows * part.columns * DTYPE_BYTES[part.dtype] for part in graph.expand), default=0)
-    return 2 * weight_bytes + graph.expanded_bytes + 2 * largest + sum(_matrices_made_at_load(model))
+    return max([0, *(count_bytes(entry) for entry in model.graph.initializer), *matrices_made_at_load(model)])
 
 
 def _split_weights(

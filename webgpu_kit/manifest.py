@@ -111,7 +111,8 @@ class BackendGraph(_Part):
     """What one backend loads: the graph file, and how its `expanded.bin` is made.
 
     The graph's external data are `weights.bin` (a file of the variant, where it has one) and, when
-    `expanded_bytes` > 0, `expanded.bin` (made in the worker). `memory_bytes` is what loading takes at its peak.
+    `expanded_bytes` > 0, `expanded.bin` (made in the worker). `memory_bytes` is what it takes at
+    its peak: while it is loaded or, where that is more, in a long chat.
     """
 
     file: str
