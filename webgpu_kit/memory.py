@@ -40,8 +40,8 @@ def _count_chat(model: onnx.ModelProto, generation: Mapping[str, Any]) -> int:
     """The bytes that a long chat takes beside the weights: its keys and values, and the scores of a prompt's part."""
     if not generation:
         return 0
-    tokens = min(CHAT_TOKENS, generation["context_length"])
-    row = 2 * generation["layers"] * generation["kv_heads"] * generation["head_size"]
+    tokens: int = min(CHAT_TOKENS, generation["context_length"])
+    row: int = 2 * generation["layers"] * generation["kv_heads"] * generation["head_size"]
     cache = row * tokens * DTYPE_BYTES[generation["cache_dtype"]]
     return cache + _count_scored_heads(model) * min(PART_TOKENS, tokens) * tokens * DTYPE_BYTES["float32"]
 

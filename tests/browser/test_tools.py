@@ -33,7 +33,7 @@ TOOLS = [
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory, browser: Browser, serve: Serve) -> Iterator[WatchedPage]:
+def address(tmp_path_factory: pytest.TempPathFactory, serve: Serve) -> str:
     for module in ("torch", "transformers", "gguf", "onnxruntime_genai"):
         pytest.importorskip(module)
     import tiny_language_model
@@ -44,7 +44,12 @@ def page(tmp_path_factory: pytest.TempPathFactory, browser: Browser, serve: Serv
         kinds, template = {"token_embd": "Q8_0", "blk": "Q4_1"}, TEMPLATE.read_text("utf-8")
         source = tiny_language_model.write_gguf(folder / "tiny.gguf", kinds, template=template)
     webgpu_kit.build(source, out=folder / "site", title="Tiny")
-    with watch_page(browser, f"{serve(folder / 'site')}/?backend=wasm") as page:
+    return serve(folder / "site")
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, address: str) -> Iterator[WatchedPage]:
+    with watch_page(browser, f"{address}/?backend=wasm") as page:
         page.wait_until_ready()
         yield page
 
@@ -93,3 +98,18 @@ def test_a_definition_that_cannot_be_kept_is_refused_by_name(page: WatchedPage) 
     odd = {"name": "odd", "parameters": {"type": "object", "properties": {"a": {"type": "string", "pattern": "(?=a)"}}}}
     refused = ask(page, tools=[*TOOLS, {"type": "function", "function": odd}])
     assert refused["code"] == "bad-input" and "tools[2].function.parameters.properties.a" in refused["refused"]
+
+
+def test_on_webgpu_calls_are_as_well_formed(page: WatchedPage, browser: Browser, address: str) -> None:
+    days = {"type": "object", "properties": {"days": {"type": "integer", "minimum": 1, "maximum": 7}}}
+    tool = {"type": "function", "function": {"name": "wait", "parameters": {**days, "required": ["days"]}}}
+    how = {"tools": [tool], "tool_choice": "required", "temperature": 0}
+    with watch_page(browser, f"{address}/?backend=webgpu") as other:
+        other.wait_until_ready()
+        chunks = ask(other, STREAM, **how)
+    pieces = [piece["function"] for chunk in chunks for piece in chunk["choices"][0]["delta"].get("tool_calls", [])]
+    call = {"name": pieces[0]["name"], "arguments": "".join(piece["arguments"] for piece in pieces)}
+    assert call["name"] == "wait" and 1 <= json.loads(call["arguments"])["days"] <= 7
+    assert chunks[-1]["choices"][0]["finish_reason"] == "tool_calls"
+    [same] = ask(page, **how)["choices"][0]["message"]["tool_calls"]
+    assert same["function"] == call
