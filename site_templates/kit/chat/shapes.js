@@ -32,12 +32,14 @@
  * @property {Usage | null} [usage]
  */
 
+import { makeRandomId } from "../random-id.js";
+
 /**
  * @param {string} model
  * @returns {Identity}
  */
 export function makeIdentity(model) {
-  return { id: `chatcmpl-${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model };
+  return { id: `chatcmpl-${makeRandomId(29)}`, created: Math.floor(Date.now() / 1000), model };
 }
 
 /**

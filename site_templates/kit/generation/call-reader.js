@@ -5,6 +5,11 @@
  * @typedef {import("../types.js").CallPiece} CallPiece
  */
 
+import { makeRandomId } from "../random-id.js";
+
+/** Mistral's templates take no other ids back: nine letters and digits. */
+const callIdLength = 9;
+
 /** What stands before the arguments of a call. */
 const header = /\{"name": ?"([\w-]+)", ?"(?:arguments|parameters)": ?(?=\{)/;
 
@@ -68,7 +73,7 @@ export class CallReader {
     const found = header.exec(this.#held);
     if (!found) return false;
     this.#held = this.#held.slice(found.index + found[0].length);
-    this.onCall({ index: this.count++, id: makeCallId(), name: found[1], arguments: "" });
+    this.onCall({ index: this.count++, id: makeRandomId(callIdLength), name: found[1], arguments: "" });
     return true;
   }
 
@@ -120,9 +125,4 @@ function measureOverlap(text, opening) {
     if (text.endsWith(opening.slice(0, length))) return length;
   }
   return 0;
-}
-
-/** @returns {string} nine letters and digits: Mistral's templates take no other ids back */
-function makeCallId() {
-  return crypto.randomUUID().replaceAll("-", "").slice(0, 9);
 }
