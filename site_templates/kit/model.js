@@ -64,6 +64,12 @@ export class Model {
     return this.#opened.pair.variant;
   }
 
+  /** @returns {number} what the variant takes on this backend, at its peak */
+  get memoryBytes() {
+    const entry = this.manifest.variants.find(({ name }) => name === this.variant);
+    return entry?.graphs[this.backend]?.memory_bytes || (entry?.memory_bytes ?? 0);
+  }
+
   /** @returns {number} */
   get threads() {
     return this.#opened.started.threads;

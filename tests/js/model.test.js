@@ -94,6 +94,16 @@ async function openModel() {
   return new Model(walk, await walk.open(), performance.now());
 }
 
+test("the memory that is told is that of the backend in use", async () => {
+  const graph = { file: "a.onnx", expanded_bytes: 0, expand: [] };
+  const model = await openModel();
+  const [entry] = model.manifest.variants;
+  entry.graphs = { webgpu: { ...graph, memory_bytes: 11 }, wasm: { ...graph, memory_bytes: 22 } };
+  assert.equal(model.memoryBytes, model.backend === "webgpu" ? 11 : 22);
+  entry.graphs = {};
+  assert.equal(model.memoryBytes, entry.memory_bytes);
+});
+
 const place = (/** @type {Model} */ model) => `${model.variant}@${model.backend}`;
 const latest = () => /** @type {ScriptedWorker} */ (ScriptedWorker.all.at(-1));
 const settle = () => new Promise((resolve) => setTimeout(resolve, 5));

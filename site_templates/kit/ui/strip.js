@@ -187,7 +187,7 @@ function visitFacts(model) {
     ["Ready after", `${formatTime(readyMs)} (set-up ${formatTime(sessionMs)}, self-test ${formatTime(selfTestMs)})`],
   ];
   if (entry) {
-    facts.push(["Memory", formatBytes(entry.memory_bytes)]);
+    facts.push(["Memory", formatBytes(model.memoryBytes)]);
     facts.push(["Parity", describeParity(entry.parity)]);
     if (entry.parity.method) facts.push(["Method", entry.parity.method]);
   }

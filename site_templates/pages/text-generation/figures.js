@@ -10,10 +10,9 @@ import { formatSpeed } from "./turn.js";
  */
 export function showFigures(shell, model, messages) {
   const figures = messages.findLast((message) => message.figures)?.figures;
-  const memoryBytes = model?.manifest.variants.find(({ name }) => name === model.variant)?.memory_bytes;
   shell.showFigures([
     ["Tokens/s", figures?.tokensPerSecond ? formatSpeed(figures.tokensPerSecond) : ""],
     ["First token", figures ? formatTime(figures.firstTokenMs) : ""],
-    ["Memory", memoryBytes ? formatBytes(memoryBytes) : ""],
+    ["Memory", model ? formatBytes(model.memoryBytes) : ""],
   ]);
 }
