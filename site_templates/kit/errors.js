@@ -43,14 +43,23 @@ export class KitError extends Error {
     this.param = options?.param ?? null;
   }
 
+  /** @returns {400 | 500} as OpenAI's API answers: whether the request was wrong, or what should have answered it */
+  get status() {
+    return requestErrors.has(this.code) ? 400 : 500;
+  }
+
+  /** @returns {string} as OpenAI's API calls it */
+  get type() {
+    return this.status === 400 ? "invalid_request_error" : "server_error";
+  }
+
   /**
    * As OpenAI's API puts it.
    * @returns {{message: string, type: string, code: string, param: string | null}}
    */
   get error() {
-    const type = requestErrors.has(this.code) ? "invalid_request_error" : "server_error";
     const code = this.code === "context-full" ? "context_length_exceeded" : this.code.replaceAll("-", "_");
-    return { message: this.message, type, code, param: this.param };
+    return { message: this.message, type: this.type, code, param: this.param };
   }
 }
 

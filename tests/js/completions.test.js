@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { inspect } from "node:util";
 
 import { Completions } from "../../site_templates/kit/chat/completions.js";
+import { CallReader } from "../../site_templates/kit/generation/call-reader.js";
 import { readRequest } from "../../site_templates/kit/chat/request.js";
 
 /**
@@ -42,6 +43,17 @@ async function collect(stream) {
   for await (const chunk of stream) chunks.push(chunk);
   return chunks;
 }
+
+test("answers and calls have names also where the page comes without TLS, and randomUUID is missing", async (t) => {
+  t.mock.method(crypto, "randomUUID", () => assert.fail("it is missing there"));
+  const answers = await Promise.all([1, 2].map(() => sayHello("stop").create({ messages })));
+  assert.equal(new Set(answers.map(({ id }) => id)).size, 2);
+  /** @type {any[]} */
+  const calls = [];
+  const reader = new CallReader("", { onText: () => {}, onCall: (piece) => calls.push(piece) });
+  reader.push('{"name": "f", "arguments": {}}');
+  assert.match(calls[0].id, /^[a-z0-9]{9}$/);
+});
 
 test("a whole answer", async () => {
   const before = Math.floor(Date.now() / 1000);
@@ -215,7 +227,18 @@ const faults = [
   [{ messages, stop: ["a", ""] }, "stop", "bad_input"],
   [{ messages, temprature: 1 }, "temprature", "bad_input"],
   [{ messages, n: 2 }, "n", "unsupported"],
+  [{ messages, n: 0 }, "n", "unsupported"],
   [{ messages, logprobs: true }, "logprobs", "unsupported"],
+  [{ messages, reasoning_effort: "high" }, "reasoning_effort", "unsupported"],
+  [{ messages, functions: [{ name: "f" }] }, "functions", "unsupported"],
+  [{ messages, max_tokens: -1 }, "max_tokens", "bad_input"],
+  [{ messages, temperature: 5 }, "temperature", "bad_input"],
+  [{ messages, stream: "yes" }, "stream", "bad_input"],
+  [{ messages, stream_options: { include_usage: true } }, "stream_options", "bad_input"],
+  [{ messages, signal: 5 }, "signal", "bad_input"],
+  [{ messages, model: 5 }, "model", "bad_input"],
+  [undefined, "messages", "bad_input"],
+  [{}, "messages", "bad_input"],
   [{ messages, response_format: { type: "json_schema" } }, "response_format.json_schema.name", "bad_input"],
   [{ messages, response_format: { type: "xml" } }, "response_format.type", "bad_input"],
   [{ messages, response_format: { type: "json_schema", json_schema: { name: "a b", schema: {} } } }, "response_format.json_schema.name", "bad_input"],
@@ -227,8 +250,9 @@ for (const [given, param, code] of faults) {
   test(`refused: ${inspect(given, { breakLength: Infinity }).slice(0, 120)}`, () => {
     assert.throws(
       () => readRequest(given),
-      (/** @type {any} */ { message, error }) => {
+      (/** @type {any} */ { message, error, status }) => {
         assert.deepEqual(error, { message, type: "invalid_request_error", code, param });
+        assert.equal(status, 400);
         return true;
       },
     );

@@ -71,8 +71,23 @@ const harmless = {
   logprobs: (value) => value === false,
   modalities: (value) => Array.isArray(value) && value.every((each) => each === "text"),
   logit_bias: (value) => !Object.keys(value).length,
+  reasoning_effort: (value) => value === "none",
 };
-const notHere = [...Object.keys(harmless), "top_logprobs", "functions", "function_call", "audio", "prediction"];
+
+/** What is not supported, and what to do instead. @type {Record<string, string>} */
+const notHere = {
+  n: "one answer is made at a time: ask again for another",
+  logprobs: "answers come without the probabilities of their tokens",
+  top_logprobs: "answers come without the probabilities of their tokens",
+  logit_bias: "tokens cannot be made likelier one by one",
+  modalities: "this model reads and writes text only",
+  audio: "this model reads and writes text only",
+  reasoning_effort: "this model's effort cannot be set",
+  prediction: "answers cannot be predicted",
+  functions: "use tools",
+  function_call: "use tool_choice",
+  web_search_options: "nothing is sent anywhere",
+};
 const known = new Set([
   ...Object.keys(ranges),
   ...lengths,
@@ -94,6 +109,7 @@ const known = new Set([
 export function readRequest(options) {
   if (options === null || typeof options !== "object") throw bad("messages", "The request must be an object.");
   checkNames(options);
+  checkManner(options);
   const { max_completion_tokens: longest, max_tokens: older } = options;
   for (const name of lengths) checkNumber(name, options, [1, Infinity, "whole"]);
   const { tools, format } = readTools(options);
@@ -113,9 +129,23 @@ export function readRequest(options) {
 function checkNames(options) {
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || value === null || known.has(name) || ignored.has(name)) continue;
-    if (!notHere.includes(name)) throw bad(name, `There is no parameter "${name}".`);
+    if (!Object.hasOwn(notHere, name)) throw bad(name, `There is no parameter "${name}".`);
     if (harmless[name]?.(value)) continue;
-    throw unsupported(name, `This model's page does not support the parameter "${name}" as it is given.`);
+    throw unsupported(name, `${name} cannot be ${describe(value)} here: ${notHere[name]}.`);
+  }
+}
+
+/**
+ * @param {CreateOptions} options
+ */
+function checkManner({ model, signal, stream, stream_options: streamOptions }) {
+  if (typeof (model ?? "") !== "string") throw bad("model", `model must be a text, not ${describe(model)}.`);
+  if (typeof (stream ?? false) !== "boolean") {
+    throw bad("stream", `stream must be true or false, not ${describe(stream)}.`);
+  }
+  if (streamOptions && !stream) throw bad("stream_options", "stream_options are for answers with stream: true.");
+  if (signal && typeof signal.throwIfAborted !== "function") {
+    throw bad("signal", `signal must be an AbortSignal, not ${describe(signal)}.`);
   }
 }
 

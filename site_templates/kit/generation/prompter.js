@@ -65,5 +65,6 @@ function full(size, contextLength) {
   return new KitError(
     "context-full",
     `This conversation is too long: it has ${size}, and the model holds ${contextLength} tokens, its answer included.`,
+    { param: "messages" },
   );
 }
