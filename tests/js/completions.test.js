@@ -259,6 +259,14 @@ for (const [given, param, code] of faults) {
   });
 }
 
+test("an error says what was given", () => {
+  const image = [{ type: "text", text: "What is this?" }, { type: "image_url", image_url: { url: "data:" } }];
+  assert.throws(() => readRequest({ messages: [{ role: "user", content: image }] }), /text only, but .*content\[1\] is "image_url"/);
+  assert.throws(() => readRequest({ messages: [{ role: "user", content: null }] }), /must be a text, not null/);
+  assert.throws(() => readRequest({ messages, top_p: NaN }), /top_p must be a number from 0 to 1, not NaN/);
+  assert.throws(() => readRequest(/** @type {any} */ ({ messages, n: 2 })), /n cannot be 2 here: one answer is made at a time/);
+});
+
 test("what asks for nothing is taken", () => {
   const harmless = { n: 1, tools: [], response_format: { type: "text" }, logprobs: false, tool_choice: "auto", parallel_tool_calls: true, user: "u", metadata: {} };
   assert.ok(readRequest(/** @type {any} */ ({ messages, ...harmless })));

@@ -25,5 +25,6 @@ export function unsupported(param, message) {
  * @returns {string} short
  */
 export function describe(value) {
-  return (JSON.stringify(value) ?? String(value)).slice(0, 80);
+  const words = typeof value === "number" ? String(value) : JSON.stringify(value); // JSON has no NaN
+  return (words ?? String(value)).slice(0, 80);
 }

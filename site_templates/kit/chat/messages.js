@@ -44,8 +44,8 @@ function readMessage(message, param, called) {
     const words = "system, user, assistant or tool";
     throw bad(`${param}.role`, `${param}.role must be ${words}, not ${describe(message?.role)}.`);
   }
-  const silent = role === "assistant" ? "" : undefined;
-  const said = { role, content: readContent(message.content ?? silent, `${param}.content`) };
+  const content = role === "assistant" ? (message.content ?? "") : message.content;
+  const said = { role, content: readContent(content, `${param}.content`) };
   if (role === "tool") return { ...said, ...readCallId(message.tool_call_id, `${param}.tool_call_id`, called) };
   const calls = message.tool_calls ?? [];
   if (!Array.isArray(calls) || (calls.length && role !== "assistant")) {
@@ -116,5 +116,5 @@ function readContent(content, param) {
   const parts = content.map((part) => (part?.type === "text" && typeof part.text === "string" ? part.text : null));
   const other = parts.indexOf(null);
   if (other < 0) return parts.join("");
-  throw unsupported(param, `This model reads text only, but ${param}[${other}] is something else.`);
+  throw unsupported(param, `This model reads text only, but ${param}[${other}] is ${describe(content[other]?.type)}.`);
 }
