@@ -23,6 +23,12 @@ ASK = """async (request) => {
     const { cached_tokens: cached } = answer.usage.prompt_tokens_details;
     return { text: answer.choices[0].message.content, ...answer.usage, cached };
 }"""
+CHATS = "Object.keys(localStorage).filter((key) => key.includes('/chats/'))"
+NAMES = f"{CHATS}.map((key) => JSON.parse(localStorage.getItem(key)).name)"
+RENAME = f"""(name) => {{
+    const [key] = {CHATS};
+    localStorage.setItem(key, JSON.stringify({{ ...JSON.parse(localStorage.getItem(key)), name }}));
+}}"""
 STATE = "document.querySelector('.turn-answer:last-child')?.dataset.state"
 
 
@@ -93,7 +99,8 @@ def test_a_full_context_is_told_and_leaving_out_the_oldest_goes_on(page: Watched
     left_out = page.page.locator(".turn:has(~ .left-out)").count()
     assert page.text(".left-out") == f"The model no longer gets the {left_out} messages above"
     questions = page.page.locator(".turn-question:has(~ .left-out)").count()
-    assert f"the {questions} oldest question" in page.text("#notice")
+    words = "the oldest question," if questions == 1 else f"the {questions} oldest questions,"
+    assert words in page.text("#notice")
     assert page.js("window.kit.timings.promptTokens") + 8 <= 256
 
 
@@ -106,6 +113,28 @@ def test_two_questions_at_once_are_answered_one_after_the_other(page: WatchedPag
     assert [each["text"] for each in both] == [
         page.js(ASK, {"content": content})["text"] for content in ("hello", "world")
     ]
+
+
+def test_two_tabs_with_the_same_chat_lose_nothing(page: WatchedPage) -> None:
+    limit_answers(page, 4)
+    send(page, "hello")
+    wait_for_answer(page, 1)
+    other = page.page.context.new_page()
+    other.goto(page.page.url)
+    other.click(".chat-open")
+    other.wait_for_selector(".turn-answer")
+    send(page, "world")
+    wait_for_answer(page, 2)
+    other.wait_for_selector(".turn-answer >> nth=1")
+    assert other.locator(".turn-question .bubble").all_text_contents() == ["hello", "world"]
+    # In the middle of an answer the chat that goes on elsewhere is left to the other tab.
+    limit_answers(page, 200)
+    send(page, "again")
+    page.until(f"{STATE} === 'open'")
+    other.evaluate(RENAME, "from the other tab")
+    wait_for_answer(page, 3)
+    assert sorted(page.js(NAMES)) == ["", "from the other tab"]
+    other.close()
 
 
 def test_ten_megabytes_are_refused_with_a_sentence_and_the_next_message_works(page: WatchedPage) -> None:

@@ -51,6 +51,17 @@ export class Chat {
     this.#parts.onEvent({ kind: "changed" });
   }
 
+  /**
+   * The open chat went on in another tab: here it becomes what it is there. In the middle of an answer it becomes a chat
+   * of its own instead, so that neither tab writes over the other's.
+   *
+   * @param {Conversation} changed
+   */
+  async follow(changed) {
+    if (this.#isBusy) this.conversation.id = makeConversation("").id;
+    else await this.open(changed);
+  }
+
   async startNew() {
     await this.open(makeConversation(this.#parts.settings.system));
   }

@@ -86,6 +86,11 @@ export class ConversationStore {
     return key === null || key.startsWith(this.#prefix);
   }
 
+  /** @param {string | null} key of a storage event @param {string} id @returns {boolean} whether it is about this chat */
+  isOf(key, id) {
+    return key === `${this.#prefix}chats/${id}`;
+  }
+
   /** @param {string} key @returns {unknown} null when there is nothing, or nothing that can be read */
   readValue(key) {
     try {

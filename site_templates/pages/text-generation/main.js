@@ -79,13 +79,18 @@ function showEvent(event) {
     case "answering":
       return shell.showWork("Answering");
     case "left out":
-      return showNotice(`Left out to make room: the ${formatCount(event.questions, "oldest question")}, with what was answered.`);
+      return showNotice(`Left out to make room: ${nameOldest(event.questions)}, with what was answered.`);
     case "idle":
       setBusy(false);
       if (model) composer.showNote(...describeKeys("send"));
       if (event.error) return shell.noteFailure(event.error);
       return model ? shell.showWork("Ready") : undefined;
   }
+}
+
+/** @param {number} questions @returns {string} */
+function nameOldest(questions) {
+  return questions === 1 ? "the oldest question" : `the ${formatCount(questions, "oldest question")}`;
 }
 
 /** @param {boolean} isBusy */
@@ -163,7 +168,15 @@ function listenToPage() {
   openExportMenu((kind) => downloadChat(chat.conversation, kind, title));
   addEventListener("pagehide", () => chat.keepNow());
   document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && chat.keepNow());
-  addEventListener("storage", ({ key }) => store.owns(key) && showList(store.list(), chat.conversation.id));
+  addEventListener("storage", ({ key }) => store.owns(key) && showOtherTab(key));
+}
+
+/** @param {string | null} key what another tab wrote */
+function showOtherTab(key) {
+  const { id } = chat.conversation;
+  const changed = store.isOf(key, id) ? store.read(id) : null;
+  if (changed) void chat.follow(changed);
+  showList(store.list(), chat.conversation.id);
 }
 
 async function start() {
