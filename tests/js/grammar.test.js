@@ -293,6 +293,11 @@ const refused = [
     { items: { enum: Array.from({ length: 12 }, (_, index) => index) }, uniqueItems: true },
     /uniqueItems, for which 12 different items are too many/,
   ],
+  [
+    "two of very many different items",
+    { items: { enum: Array.from({ length: 200 }, (_, index) => index) }, maxItems: 2, uniqueItems: true },
+    /uniqueItems, for which 200 different items are too many/,
+  ],
   ["a list too long to count", { type: "array", maxItems: 20_000 }, /has more than 10000 items/],
   ["multiples of nothing", { type: "integer", multipleOf: 0 }, /multipleOf must be more than 0, not 0/],
   ["multiples of hundredths", { type: "number", multipleOf: 0.01 }, /multipleOf is 0.01, which binary fractions cannot/],

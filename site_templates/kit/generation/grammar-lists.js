@@ -3,8 +3,8 @@
 import { writeMost } from "./grammar-text.js";
 import { findRef, isOfType } from "./schema-facts.js";
 
-/** Every set of values that are left is a rule. */
-const mostSets = 600;
+/** So many items may there be in the rules: each set of values that are left has one, with all of them. */
+const mostItems = 5000;
 
 /**
  * @param {string[]} fixed  the first items: all of them are written, whether they need to be or not
@@ -61,12 +61,12 @@ function sortNames(value) {
  */
 export function findDistinctFault(values, least, most) {
   if (least > values.length) return `allows no list at all: there are only ${values.length} different items`;
-  let [sets, ofSize] = [0, 1];
-  for (let size = 0; size < Math.min(most, values.length) && sets <= mostSets; size++) {
-    sets += ofSize;
-    ofSize = (ofSize * (values.length - size)) / (size + 1);
+  let [items, sets] = [0, 1];
+  for (let size = 0; size < Math.min(most, values.length) && items <= mostItems; size++) {
+    items += sets * (values.length - size);
+    sets = (sets * (values.length - size)) / (size + 1);
   }
-  if (sets <= mostSets) return "";
+  if (items <= mostItems) return "";
   return `has uniqueItems, for which ${values.length} different items are too many: fewer, or a smaller maxItems, can be kept to`;
 }
 
