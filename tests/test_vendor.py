@@ -12,12 +12,15 @@ import pytest
 
 from webgpu_kit import vendor
 from webgpu_kit.errors import BundleError
-from webgpu_kit.vendor import CHUNK_BYTES, find_runtime, models_folder, templates_folder, vendor_runtime
+from webgpu_kit.vendor import find_runtime, models_folder, templates_folder, vendor_runtime
+
+SMALL_CHUNK_BYTES = 64 * 1024  # compressing chunks of the real size, for every test here, takes half a minute
 
 
 @pytest.fixture
-def node_modules(tmp_path: Path) -> Path:
-    """Packages with the real file names, small: one wasm of them is bigger than a chunk."""
+def node_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Packages with the real file names, small, as chunks are here: one wasm of them is bigger than a chunk."""
+    monkeypatch.setattr(vendor, "CHUNK_BYTES", SMALL_CHUNK_BYTES)
     root = tmp_path / "node_modules"
     dist = root / "onnxruntime-web" / "dist"
     dist.mkdir(parents=True)
@@ -26,7 +29,7 @@ def node_modules(tmp_path: Path) -> Path:
         (dist / module).write_text(f"export const name = {module!r};\n//# sourceMappingURL={module}.map\n")
         (dist / f"{stem}.mjs").write_text(f"export default {stem!r};")
         (dist / f"{stem}.wasm").write_bytes(stem.encode() * 10)
-    big = os.urandom(1024) * (CHUNK_BYTES // 1024) + b"tail"
+    big = os.urandom(SMALL_CHUNK_BYTES) + b"tail"
     (dist / "ort-wasm-simd-threaded.asyncify.wasm").write_bytes(big)
     tokenizers = root / "@huggingface" / "tokenizers"
     (tokenizers / "dist").mkdir(parents=True)
@@ -78,7 +81,7 @@ def test_chunks_join_to_the_wasm_and_carry_their_hash(node_modules: Path, tmp_pa
         parts = []
         for chunk in wasm["chunks"]:
             part = (out / chunk["path"]).read_bytes()
-            assert len(part) == chunk["bytes"] <= CHUNK_BYTES
+            assert len(part) == chunk["bytes"] <= SMALL_CHUNK_BYTES
             assert hashlib.sha256(part).hexdigest() == chunk["sha256"]
             assert re.fullmatch(rf".*\.{chunk['sha256'][:16]}\.wasm", chunk["path"])
             parts.append(part)
@@ -238,6 +241,11 @@ def test_this_checkout_has_what_a_site_is_made_of() -> None:
     locked = json.loads((templates_folder() / "package-lock.json").read_text())["packages"]
     assert runtime["onnxruntime_web"] == locked["node_modules/onnxruntime-web"]["version"]
     assert f"ONNX Runtime {runtime['onnxruntime_web']}" in (find_runtime() / "LICENSES.txt").read_text(encoding="utf-8")
+    sizes = []
     for build in runtime["builds"].values():
-        first = (find_runtime() / build["wasm"]["chunks"][0]["path"]).open("rb").read(4)
-        assert first == b"\0asm"
+        parts = [(find_runtime() / chunk["path"]).read_bytes() for chunk in build["wasm"]["chunks"]]
+        assert parts[0].startswith(b"\0asm")
+        assert hashlib.sha256(b"".join(parts)).hexdigest() == build["wasm"]["sha256"]
+        sizes += [len(part) for part in parts]
+    assert len(sizes) > 3, "one of the three is larger than hosts take files"
+    assert max(sizes) == vendor.CHUNK_BYTES < 25 * 1024 * 1024
