@@ -27,6 +27,29 @@ def built_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.fixture(scope="session")
+def built_speaker(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The chat page of a tiny seeded llama in 4 bits, built once; read only."""
+    return _build_speaker(tmp_path_factory.mktemp("speaker"), {"token_embd": "Q8_0", "blk": "Q4_1"})
+
+
+@pytest.fixture(scope="session")
+def built_q8_speaker(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same in 8 bits: it says on every backend what the original says."""
+    return _build_speaker(tmp_path_factory.mktemp("speaker"), {"": "Q8_0"})
+
+
+def _build_speaker(folder: Path, kinds: dict[str, str]) -> Path:
+    for module in ("torch", "transformers", "gguf", "onnxruntime_genai"):
+        pytest.importorskip(module)
+    from builder_inside import builder_inside
+    from tiny_language_model import write_gguf
+
+    with builder_inside():
+        webgpu_kit.build(write_gguf(folder / "tiny.gguf", kinds), out=folder / "site", title="Tiny")
+    return folder / "site"
+
+
 @pytest.fixture
 def digits_site(built_digits: Path, tmp_path: Path) -> Path:
     """A copy of the digits site that a test may spoil."""

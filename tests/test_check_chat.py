@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
-import pytest
-
-import webgpu_kit as wk
 from webgpu_kit.check import check_site
 from webgpu_kit.report.files import write_report
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    for module in ("torch", "transformers", "gguf", "onnxruntime_genai"):
-        pytest.importorskip(module)
-    from tiny_language_model import write_gguf
-
-    folder = tmp_path_factory.mktemp("talks")
-    return wk.build(write_gguf(folder / "tiny.gguf", {"": "Q8_0"}), out=folder / "site", title="Tiny").path
-
-
-def test_a_site_that_talks_agrees_and_holds_a_chat(site: Path, tmp_path: Path) -> None:
-    report = check_site(site, backends=("wasm",), worlds=False)
+def test_a_site_that_talks_agrees_and_holds_a_chat(built_q8_speaker: Path, tmp_path: Path) -> None:
+    report = check_site(built_q8_speaker, backends=("wasm",), worlds=False)
     assert report.ok, report.verdict
     [pair] = report.pairs
     assert pair.agreement and pair.agreement.greedy and pair.page
@@ -37,7 +25,8 @@ def test_a_site_that_talks_agrees_and_holds_a_chat(site: Path, tmp_path: Path) -
     assert (tmp_path / "q8-wasm-phone.png").is_file()
 
 
-def test_an_answer_that_is_not_the_originals_fails_with_its_place(site: Path) -> None:
+def test_an_answer_that_is_not_the_originals_fails_with_its_place(built_q8_speaker: Path, tmp_path: Path) -> None:
+    site = Path(shutil.copytree(built_q8_speaker, tmp_path / "site"))
     manifest_path = site / "model" / "manifest.json"
     manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
     golden = json.loads((site / "model" / manifest["golden"]["path"]).read_text(encoding="utf-8"))

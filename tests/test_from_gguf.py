@@ -9,6 +9,7 @@ from typing import Any
 import gguf
 import numpy as np
 import pytest
+from builder_inside import builder_inside
 from tiny_architectures import fill_blocks
 from tiny_language_model import HEAD, HEADS, LAYERS, vocabulary, write_gguf
 
@@ -53,7 +54,8 @@ def one_kind(tmp_path_factory: pytest.TempPathFactory) -> Imported:
 @pytest.fixture(scope="module")
 def mixed_kinds(tmp_path_factory: pytest.TempPathFactory) -> Imported:
     path = write_gguf(tmp_path_factory.mktemp("gguf") / "tiny.gguf", MIXED_KINDS, tied=False)
-    return (path, *import_file(path))
+    with builder_inside():
+        return (path, *import_file(path))
 
 
 def make_tensor(kind: str, rows: int = 6, columns: int = 512, seed: int = 1) -> GgufTensor:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
+from builder_inside import builder_inside
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_quantize import prepare
@@ -43,7 +44,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def graph(folder: Path) -> Graph:
     source = Source(uri="tiny", revision="", sha256="", kind="folder", path=folder)
-    exported = export_graph(source, Recipe(name="tiny", source="tiny"), silent)
+    with builder_inside():
+        exported = export_graph(source, Recipe(name="tiny", source="tiny"), silent)
     return prepare_graph(exported, "text-generation", silent)
 
 

@@ -22,6 +22,7 @@ from browser.rag_sites import build_rag_site
 from browser.watched_page import WatchedPage, watch_page
 from webgpu_kit.browser import WebgpuMode, _launch_options, find_browser, launch
 from webgpu_kit.errors import SourceError
+from webgpu_kit.recipe import TaskName
 from webgpu_kit.serve import serve_in_background
 
 # The pages' own policy around nothing: for tests that load the model themselves.
@@ -35,19 +36,32 @@ worker-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' blob: da
 
 Serve = Callable[..., str]
 OpenPage = Callable[..., WatchedPage]
+FindSite = Callable[[TaskName], Path]
+FindPage = Callable[[str], WatchedPage]
 
 
-@pytest.fixture(scope="session")
-def talking_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The chat page of a tiny seeded llama, built once; read only."""
-    for module in ("torch", "transformers", "gguf", "onnxruntime_genai"):
-        pytest.importorskip(module)
-    from tiny_language_model import write_gguf
+@pytest.fixture(scope="package")
+def talking_site(built_speaker: Path) -> Path:
+    """The chat page of a tiny seeded llama, with an empty page beside it; read only."""
+    (built_speaker / "bare.html").write_text(BARE_PAGE, encoding="utf-8")
+    return built_speaker
 
-    folder = tmp_path_factory.mktemp("talking")
-    source = write_gguf(folder / "tiny.gguf", {"token_embd": "Q8_0", "blk": "Q4_1"})
-    webgpu_kit.build(source, out=folder / "site", title="Tiny")
-    return folder / "site"
+
+@pytest.fixture(scope="package")
+def find_talking_page(browser: Browser, serve: Serve, talking_site: Path) -> Iterator[FindPage]:
+    """The chat page on a backend, opened once: on a software adapter that takes many seconds.
+
+    For tests of what is behind the page: they may leave chats in it, and each asks for all that it needs.
+    """
+    with ExitStack() as stack:
+
+        @cache
+        def find_page(backend: str) -> WatchedPage:
+            page = stack.enter_context(watch_page(browser, f"{serve(talking_site)}/?backend={backend}"))
+            page.wait_until_ready()
+            return page
+
+        yield find_page
 
 
 @pytest.fixture(scope="session")
@@ -156,6 +170,23 @@ def minilm_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return _make_site("minilm", tmp_path_factory.mktemp("minilm") / "site", dtypes=["q8"])
     except SourceError as error:
         pytest.skip(f"MiniLM cannot be had here: {error}")
+
+
+@pytest.fixture(scope="package")
+def find_encoder_site(tmp_path_factory: pytest.TempPathFactory) -> FindSite:
+    """The site of each of the text tasks, built once; beside it lies its model, `<task>-model`."""
+    pytest.importorskip("torch")
+    from browser.encoder_sites import build_encoder_site
+
+    folder = tmp_path_factory.mktemp("encoders")
+
+    @cache
+    def find_site(task: TaskName) -> Path:
+        site = build_encoder_site(task, folder)
+        (site / "bare.html").write_text(BARE_PAGE, encoding="utf-8")
+        return site
+
+    return find_site
 
 
 @pytest.fixture

@@ -29,13 +29,15 @@ def build_rag_site(folder: Path) -> Path:
     """Build it in `folder`; takes the `export` extra."""
     for module in ("torch", "transformers", "gguf", "onnxruntime_genai"):
         pytest.importorskip(module)
+    from builder_inside import builder_inside
     from tiny_language_model import write_gguf
     from tiny_sentence_model import write_sentence_model
 
     write_sentence_model(folder / "encoder")
     write_gguf(folder / "speaker.gguf", {"token_embd": "Q8_0", "blk": "Q4_1"}, context=2048)
     recipe = write_recipe(folder, 'embed = "encoder"\nchat = "speaker.gguf"')
-    webgpu_kit.build(recipe, out=folder / "site")
+    with builder_inside():
+        webgpu_kit.build(recipe, out=folder / "site")
     return folder / "site"
 
 

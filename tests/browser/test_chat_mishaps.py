@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-import webgpu_kit
 from browser.conftest import Serve
+from browser.test_chat_page import limit_answers
 from browser.watched_page import WatchedPage, prepend_to_worker, watch_page
 
 # Resolves with what an answer became, and how much of its prompt came from the cache.
@@ -32,28 +32,11 @@ RENAME = f"""(name) => {{
 STATE = "document.querySelector('.turn-answer:last-child')?.dataset.state"
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    for module in ("torch", "transformers", "gguf", "onnxruntime_genai"):
-        pytest.importorskip(module)
-    from tiny_language_model import write_gguf
-
-    folder = tmp_path_factory.mktemp("mishaps")
-    webgpu_kit.build(write_gguf(folder / "tiny.gguf", {"": "Q8_0"}), out=folder / "site", title="Tiny")
-    return folder / "site"
-
-
 @pytest.fixture
-def page(browser: Browser, serve: Serve, site: Path) -> Iterator[WatchedPage]:
-    with watch_page(browser, f"{serve(site)}/?backend=wasm") as page:
+def page(browser: Browser, serve: Serve, built_q8_speaker: Path) -> Iterator[WatchedPage]:
+    with watch_page(browser, f"{serve(built_q8_speaker)}/?backend=wasm") as page:
         page.wait_until_ready()
         yield page
-
-
-def limit_answers(page: WatchedPage, tokens: int) -> None:
-    page.page.click("#settings-open")
-    page.page.fill("#max_tokens", str(tokens))
-    page.page.keyboard.press("Escape")
 
 
 def send(page: WatchedPage, text: str) -> None:
@@ -183,7 +166,7 @@ def test_a_stopped_answer_keeps_whole_characters_and_its_figures(page: WatchedPa
 
 
 def test_a_worker_that_dies_in_mid_sentence_is_told_and_the_next_message_is_answered(
-    browser: Browser, serve: Serve, site: Path
+    browser: Browser, serve: Serve, built_q8_speaker: Path
 ) -> None:
     # This page's first worker dies when it has said its third piece.
     dying = """{
@@ -202,7 +185,7 @@ def test_a_worker_that_dies_in_mid_sentence_is_told_and_the_next_message_is_answ
     def prepare(context: Any) -> None:
         prepend_to_worker(context, dying)
 
-    url = f"{serve(site)}/?backend=wasm"
+    url = f"{serve(built_q8_speaker)}/?backend=wasm"
     with watch_page(browser, url, prepare=prepare) as page:
         page.wait_until_ready()
         limit_answers(page, 30)
@@ -215,8 +198,10 @@ def test_a_worker_that_dies_in_mid_sentence_is_told_and_the_next_message_is_answ
         page.until(f"{STATE} === 'done' && document.querySelector('.turn-answer').dataset.ending !== 'failed'")
 
 
-def test_a_template_that_loops_is_ended_and_told(browser: Browser, serve: Serve, site: Path, tmp_path: Path) -> None:
-    copy = Path(shutil.copytree(site, tmp_path / "site"))
+def test_a_template_that_loops_is_ended_and_told(
+    browser: Browser, serve: Serve, built_q8_speaker: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(built_q8_speaker, tmp_path / "site"))
     path = copy / "model" / "manifest.json"
     manifest = json.loads(path.read_text(encoding="utf-8"))
     loop = "{% for a in range(9999) %}" * 4 + "x" + "{% endfor %}" * 4

@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from browser.conftest import OpenPage, Serve
+from browser.conftest import FindSite, OpenPage, Serve
 from browser.looks import STICKS_OUT, TOO_FAINT, TOO_SMALL
 from browser.test_fluidity import check
 from browser.test_layout import WIDTH
@@ -21,22 +20,16 @@ from webgpu_kit.recipe import TaskName
 
 pytest.importorskip("torch")
 
-from browser.encoder_sites import MODELS, build_encoder_site
+from browser.encoder_sites import MODELS
 
 NASTY = "<img src=x onerror=alert(1)> Anna\u2028 in \U0001f600 Paris </script>\n\nand e\u0301 so on "
 OpenTask = Callable[[TaskName], WatchedPage]
 
 
-@pytest.fixture(scope="module")
-def find_site(tmp_path_factory: pytest.TempPathFactory) -> Callable[[TaskName], Path]:
-    folder = tmp_path_factory.mktemp("encoders")
-    return cache(lambda task: build_encoder_site(task, folder))
-
-
 @pytest.fixture
-def open_task(open_page: OpenPage, find_site: Callable[[TaskName], Path]) -> OpenTask:
+def open_task(open_page: OpenPage, find_encoder_site: FindSite) -> OpenTask:
     def open_task(task: TaskName) -> WatchedPage:
-        page = open_page(find_site(task), "?backend=wasm")
+        page = open_page(find_encoder_site(task), "?backend=wasm")
         page.wait_until_ready()
         return page
 
@@ -204,9 +197,9 @@ def test_a_row_is_chosen_with_the_keys_and_shown_whole(open_task: OpenTask) -> N
     ],
 )
 def test_a_table_that_cannot_be_taken_says_why(
-    open_page: OpenPage, find_site: Any, content: bytes, reason: str
+    open_page: OpenPage, find_encoder_site: FindSite, content: bytes, reason: str
 ) -> None:
-    page = open_page(find_site("text-classification"), "?backend=wasm")
+    page = open_page(find_encoder_site("text-classification"), "?backend=wasm")
     open_table(page, "bad.csv", content)
     expect(page.page.locator("#batch-problem")).to_contain_text(f"bad.csv {reason}")
     assert page.page.locator("#batch-work").is_hidden()
@@ -355,9 +348,9 @@ def test_a_list_is_put_in_order(open_task: OpenTask, task: TaskName) -> None:
 
 
 @pytest.mark.parametrize("task", list(MODELS))
-def test_no_page_scrolls_to_the_side(open_page: OpenPage, find_site: Any, task: TaskName) -> None:
+def test_no_page_scrolls_to_the_side(open_page: OpenPage, find_encoder_site: FindSite, task: TaskName) -> None:
     narrow = {"viewport": {"width": WIDTH, "height": 640}, "is_mobile": True, "has_touch": True}
-    page = open_page(find_site(task), "?backend=wasm", **narrow)
+    page = open_page(find_encoder_site(task), "?backend=wasm", **narrow)
     page.wait_until_ready()
     page.wait_for("done")
     assert page.js(STICKS_OUT) == [], "with an answer"
@@ -387,5 +380,5 @@ OPEN_LARGE_TABLE = """async () => {
 }"""
 
 
-def test_a_large_table_never_holds_the_page_up(browser: Browser, serve: Serve, find_site: Any) -> None:
-    check(browser, serve(find_site("text-classification")) + "/?backend=wasm", OPEN_LARGE_TABLE)
+def test_a_large_table_never_holds_the_page_up(browser: Browser, serve: Serve, find_encoder_site: FindSite) -> None:
+    check(browser, serve(find_encoder_site("text-classification")) + "/?backend=wasm", OPEN_LARGE_TABLE)

@@ -31,11 +31,13 @@ KINDS = {
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for module in ("torch", "transformers", "gguf", "onnxruntime_genai"):
         pytest.importorskip(module)
+    from builder_inside import builder_inside
     from tiny_architectures import write_model
 
     folder = tmp_path_factory.mktemp("kinds")
     write_model(folder / "tiny.gguf", "llama", KINDS)
-    webgpu_kit.build(folder / "tiny.gguf", out=folder / "site", title="Tiny")
+    with builder_inside():
+        webgpu_kit.build(folder / "tiny.gguf", out=folder / "site", title="Tiny")
     return folder / "site"
 
 

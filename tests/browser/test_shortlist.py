@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,8 @@ import pytest
 from playwright.sync_api import Browser
 
 import webgpu_kit
-from browser.conftest import BARE_PAGE, OpenPage, Serve
-from browser.watched_page import WatchedPage, watch_page
+from browser.conftest import FindPage, OpenPage, Serve
+from browser.watched_page import watch_page
 
 SETTINGS: list[dict[str, Any]] = [
     {"temperature": 0},
@@ -89,36 +88,12 @@ GENERATE = """async (request) => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    for module in ("torch", "transformers", "gguf", "onnxruntime_genai"):
-        pytest.importorskip(module)
-    from tiny_language_model import write_gguf
-
-    folder = tmp_path_factory.mktemp("shortlist")
-    source = write_gguf(folder / "tiny.gguf", {"token_embd": "Q8_0", "blk": "Q4_1"})
-    webgpu_kit.build(source, out=folder / "site", title="Tiny")
-    (folder / "site" / "bare.html").write_text(BARE_PAGE, encoding="utf-8")
-    return folder / "site"
-
-
-@pytest.fixture(scope="module")
-def pages(browser: Browser, serve: Serve, site: Path) -> Iterator[dict[str, WatchedPage]]:
-    with (
-        watch_page(browser, f"{serve(site)}/?backend=wasm") as wasm,
-        watch_page(browser, f"{serve(site)}/?backend=webgpu") as webgpu,
-    ):
-        wasm.wait_until_ready()
-        webgpu.wait_until_ready()
-        yield {"wasm": wasm, "webgpu": webgpu}
-
-
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize(("size", "shape"), [(5000, "peaked"), (16385, "ties"), (3001, "impossible"), (99, "peaked")])
 def test_the_gpus_list_gives_the_token_that_all_logits_give(
-    open_page: OpenPage, site: Path, size: int, shape: str, masked: bool
+    open_page: OpenPage, talking_site: Path, size: int, shape: str, masked: bool
 ) -> None:
-    page = open_page(site, "bare.html")
+    page = open_page(talking_site, "bare.html")
     given = {"size": size, "shape": shape, "settings": SETTINGS, "masked": masked, "steps": 2 if size > 9000 else 4}
     drawn = page.js(COMPARE, given)
     assert drawn["found"] == drawn["wanted"]
@@ -126,13 +101,14 @@ def test_the_gpus_list_gives_the_token_that_all_logits_give(
         assert drawn["enough"] > 0.8
 
 
-def test_a_row_that_the_list_cannot_tell_of_is_left_to_the_sampler(open_page: OpenPage, site: Path) -> None:
-    assert set(open_page(site, "bare.html").js(REFUSE).values()) == {-1}
+def test_a_row_that_the_list_cannot_tell_of_is_left_to_the_sampler(open_page: OpenPage, talking_site: Path) -> None:
+    assert set(open_page(talking_site, "bare.html").js(REFUSE).values()) == {-1}
 
 
 @pytest.mark.parametrize("sampling", [{"temperature": 0}, {"temperature": 0.7, "top_p": 0.9, "seed": 3}])
-def test_a_token_costs_one_map_and_less_than_4_kb(pages: dict[str, WatchedPage], sampling: dict[str, Any]) -> None:
-    short, long = (pages["webgpu"].js(GENERATE, {**sampling, "max_tokens": tokens}) for tokens in (2, 10))
+def test_a_token_costs_one_map_and_less_than_4_kb(find_talking_page: FindPage, sampling: dict[str, Any]) -> None:
+    page = find_talking_page("webgpu")
+    short, long = (page.js(GENERATE, {**sampling, "max_tokens": tokens}) for tokens in (2, 10))
     tokens = long["tokens"] - short["tokens"]
     assert tokens > 2
     assert long["used"]["maps"] - short["used"]["maps"] == tokens
@@ -141,11 +117,13 @@ def test_a_token_costs_one_map_and_less_than_4_kb(pages: dict[str, WatchedPage],
 
 
 def test_a_gated_block_is_one_dispatch(browser: Browser, serve: Serve, tmp_path: Path) -> None:
+    from builder_inside import builder_inside
     from tiny_language_model import LAYERS, write_folder
 
     source = write_folder(tmp_path / "folder", epsilon=1e-5)
     settings = {"dtypes": ["q4"], "thresholds": {"q4": 20.0}, "agreement": {"q4": 0.0}}  # random weights round badly
-    webgpu_kit.build(source, out=tmp_path / "site", task="text-generation", **settings)
+    with builder_inside():
+        webgpu_kit.build(source, out=tmp_path / "site", task="text-generation", **settings)
     with watch_page(browser, f"{serve(tmp_path / 'site')}/?backend=webgpu") as page:
         page.wait_until_ready()
         page.js(GENERATE, {"temperature": 0, "max_tokens": 1})
@@ -164,6 +142,7 @@ def test_a_gated_block_is_one_dispatch(browser: Browser, serve: Serve, tmp_path:
         {"temperature": 1.2, "seed": 5, "frequency_penalty": 0.5, "presence_penalty": 0.5},
     ],
 )
-def test_both_backends_say_the_same(pages: dict[str, WatchedPage], sampling: dict[str, Any]) -> None:
-    said = {backend: page.js(GENERATE, {**sampling, "max_tokens": 16})["text"] for backend, page in pages.items()}
-    assert said["wasm"] == said["webgpu"]
+def test_both_backends_say_the_same(find_talking_page: FindPage, sampling: dict[str, Any]) -> None:
+    pages = map(find_talking_page, ("wasm", "webgpu"))
+    wasm, webgpu = (page.js(GENERATE, {**sampling, "max_tokens": 16})["text"] for page in pages)
+    assert wasm == webgpu

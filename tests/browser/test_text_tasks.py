@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,8 @@ import pytest
 from tiny_encoders import TEXTS, write_encoder
 
 import webgpu_kit
-from browser.conftest import BARE_PAGE, OpenPage
-from webgpu_kit.recipe import TASK_NAMES
-from webgpu_kit.vendor import templates_folder
+from browser.conftest import BARE_PAGE, FindSite, OpenPage
+from webgpu_kit.recipe import TaskName
 
 pytest.importorskip("transformers")
 TOLERANCE = 1e-4
@@ -20,7 +19,6 @@ TOLERANCE = 1e-4
 # kit/generation/part-length.js. What is asked of WebGPU here stays below.
 SHORT_TEXTS = ("ok", "a cat sleeps", "I love it!", "the sun", "")
 NER = {0: "O", 1: "B-PER", 2: "I-PER", 3: "B-LOC", 4: "I-LOC"}
-NLI = {0: "contradiction", 1: "neutral", 2: "entailment"}
 RUN = """async ({ input, backend }) => {
     const { load } = await import("./kit/kit.js");
     globalThis.model ??= await load("./model/manifest.json", { backend });
@@ -29,43 +27,36 @@ RUN = """async ({ input, backend }) => {
         return answer;
     } catch (error) { return { code: error.code, message: error.message }; }
 }"""
-Ask = Callable[..., Any]
 
 
-@pytest.fixture(scope="module")
-def bare_templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The kit with an empty page for every task: these tests ask the kit alone."""
-    folder = tmp_path_factory.mktemp("templates")
-    (folder / "kit").symlink_to(templates_folder() / "kit")
-    for task in TASK_NAMES:
-        (folder / "pages" / task).mkdir(parents=True)
-        (folder / "pages" / task / "index.html.jinja").write_text(BARE_PAGE, encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("webgpu_kit.site.templates_folder", lambda: folder)
-        yield folder
+class Subject:
+    """A seeded model in its folder, and its site, which is asked through the kit alone."""
+
+    def __init__(self, model: Path, site: Path, open_page: OpenPage) -> None:
+        self.model = model
+        self._page = open_page(site, "bare.html")
+
+    def ask(self, input: dict[str, Any], backend: str = "wasm") -> Any:
+        return self._page.js(RUN, {"input": input, "backend": backend})
+
+
+MakeSubject = Callable[..., Subject]
 
 
 @pytest.fixture
-def ask(bare_templates: Path, tmp_path: Path, open_page: OpenPage) -> Ask:
-    """Build a site of a seeded model, and ask its page."""
-    pages: dict[str, Any] = {}
+def make_subject(find_encoder_site: FindSite, tmp_path: Path, open_page: OpenPage) -> MakeSubject:
+    """Those with a WordPiece tokenizer are the text pages' own, the others are built here."""
 
-    def ask(input: dict[str, Any], kind: str, architecture: str, *, backend: str = "wasm", **settings: Any) -> Any:
-        folder = tmp_path / "model"
-        if not folder.exists():
-            site = build(folder, kind, architecture, settings)
-            pages["page"] = open_page(site)
-        return pages["page"].js(RUN, {"input": input, "backend": backend})
+    def make(task: TaskName, kind: str, architecture: str = "", **settings: Any) -> Subject:
+        if kind == "wordpiece":
+            site = find_encoder_site(task)
+            return Subject(site.parent / f"{task}-model", site, open_page)
+        model = write_encoder(tmp_path / "model", kind, architecture, **settings)
+        site = webgpu_kit.build(str(model), out=tmp_path / "site", task=task, dtypes=["fp32"]).path
+        (site / "bare.html").write_text(BARE_PAGE, encoding="utf-8")
+        return Subject(model, site, open_page)
 
-    return ask
-
-
-def build(folder: Path, kind: str, architecture: str, settings: dict[str, Any]) -> Path:
-    task = settings.pop("task", None)
-    write_encoder(folder, kind, architecture, **settings)
-    given = {"task": task} if task else {}
-    webgpu_kit.build(str(folder), out=folder.parent / "site", dtypes=["fp32"], **given)
-    return folder.parent / "site"
+    return make
 
 
 def make_pipeline(task: str, folder: Path, **options: Any) -> Any:
@@ -81,18 +72,19 @@ def same_scores(given: list[float], wanted: list[float]) -> None:
 @pytest.mark.parametrize(
     ("kind", "architecture", "problem", "backend"),
     [
-        ("wordpiece", "BertForSequenceClassification", None, "wasm"),
+        ("wordpiece", "", None, "wasm"),
         ("byte-level", "RobertaForSequenceClassification", "multi_label_classification", "wasm"),
         ("unigram", "DistilBertForSequenceClassification", None, "webgpu"),
     ],
 )
 def test_text_classification(
-    ask: Ask, tmp_path: Path, kind: str, architecture: str, problem: str | None, backend: str
+    make_subject: MakeSubject, kind: str, architecture: str, problem: str | None, backend: str
 ) -> None:
     texts = list(TEXTS if backend == "wasm" else SHORT_TEXTS)
     labels = {"id2label": {0: "red", 1: "green", 2: "blue"}, "problem_type": problem}
-    given = ask({"text": texts}, kind, architecture, backend=backend, **labels)["results"]
-    wanted = make_pipeline("text-classification", tmp_path / "model", top_k=None)(texts, truncation=True)
+    subject = make_subject("text-classification", kind, architecture, **labels)
+    given = subject.ask({"text": texts}, backend)["results"]
+    wanted = make_pipeline("text-classification", subject.model, top_k=None)(texts, truncation=True)
     for mine, theirs in zip(given, wanted, strict=True):
         same_scores([each["score"] for each in mine], [each["score"] for each in theirs])
         check_order(mine, theirs)
@@ -108,15 +100,16 @@ def check_order(mine: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> Non
 @pytest.mark.parametrize(
     ("kind", "architecture"),
     [
-        ("wordpiece", "BertForTokenClassification"),
+        ("wordpiece", ""),
         ("byte-level", "RobertaForTokenClassification"),
         ("unigram", "DistilBertForTokenClassification"),
     ],
 )
-def test_token_classification(ask: Ask, tmp_path: Path, kind: str, architecture: str) -> None:
+def test_token_classification(make_subject: MakeSubject, kind: str, architecture: str) -> None:
     texts = [text for text in TEXTS if text]
-    given = ask({"text": texts}, kind, architecture, id2label=NER)["entities"]
-    find = make_pipeline("token-classification", tmp_path / "model", aggregation_strategy="simple")
+    subject = make_subject("token-classification", kind, architecture, id2label=NER)
+    given = subject.ask({"text": texts})["entities"]
+    find = make_pipeline("token-classification", subject.model, aggregation_strategy="simple")
     for text, mine in zip(texts, given, strict=True):
         for entity in (theirs := find(text)):
             for key in ("start", "end"):
@@ -129,16 +122,17 @@ def test_token_classification(ask: Ask, tmp_path: Path, kind: str, architecture:
 @pytest.mark.parametrize(
     ("kind", "architecture", "mask", "backend"),
     [
-        ("wordpiece", "BertForMaskedLM", "[MASK]", "wasm"),
+        ("wordpiece", "", "[MASK]", "wasm"),
         ("byte-level", "RobertaForMaskedLM", "<mask>", "wasm"),
         ("unigram", "DistilBertForMaskedLM", "[MASK]", "webgpu"),
     ],
 )
-def test_fill_mask(ask: Ask, tmp_path: Path, kind: str, architecture: str, mask: str, backend: str) -> None:
+def test_fill_mask(make_subject: MakeSubject, kind: str, architecture: str, mask: str, backend: str) -> None:
     texts = [f"{text[:40]} {mask} {text[40:80]}" for text in (TEXTS if backend == "wasm" else SHORT_TEXTS)]
     texts[1] += f" {mask}"
-    given = ask({"text": texts, "top_k": 4}, kind, architecture, backend=backend)["fills"]
-    fill = make_pipeline("fill-mask", tmp_path / "model", top_k=4)
+    subject = make_subject("fill-mask", kind, architecture)
+    given = subject.ask({"text": texts, "top_k": 4}, backend)["fills"]
+    fill = make_pipeline("fill-mask", subject.model, top_k=4)
     for text, mine in zip(texts, given, strict=True):
         theirs = fill(text)
         theirs = theirs if isinstance(theirs[0], list) else [theirs]
@@ -150,34 +144,32 @@ def test_fill_mask(ask: Ask, tmp_path: Path, kind: str, architecture: str, mask:
                     assert {name: one[name] for name in ("token", "token_str", "sequence")} == {
                         name: other[name] for name in ("token", "token_str", "sequence")
                     }
-    failure = ask({"text": ["no gap"]}, kind, architecture)
+    failure = subject.ask({"text": ["no gap"]})
     assert failure["code"] == "bad-input" and f"needs a gap, written {mask}; it has none." in failure["message"]
 
 
-def test_zero_shot_classification(ask: Ask, tmp_path: Path) -> None:
-    model = ("wordpiece", "BertForSequenceClassification")
+def test_zero_shot_classification(make_subject: MakeSubject) -> None:
+    subject = make_subject("zero-shot-classification", "wordpiece")
+    classify = make_pipeline("zero-shot-classification", subject.model)
     labels, template = ["sport", "politics", "the art of cooking"], "This text is about {}."
-    classify = None
     for index, text in enumerate(text for text in TEXTS if text):
         options = {"multi_label": bool(index % 2)} | ({"hypothesis_template": template} if index % 3 else {})
         input = {"text": text, "candidate_labels": labels[: 1 + index % 3], **options}
-        given = ask(input, *model, id2label=NLI)
-        classify = classify or make_pipeline("zero-shot-classification", tmp_path / "model")
+        given = subject.ask(input)
         wanted = classify(text, input["candidate_labels"], **options)
         assert given["labels"] == wanted["labels"], text
         same_scores(given["scores"], wanted["scores"])
-    bad = ask({"text": "a", "candidate_labels": ["b"], "hypothesis_template": "no place"}, *model)
+    bad = subject.ask({"text": "a", "candidate_labels": ["b"], "hypothesis_template": "no place"})
     assert "has no {} where the label goes" in bad["message"]
 
 
 @pytest.mark.parametrize("kind", ["wordpiece", "byte-level"])
-def test_text_ranking(ask: Ask, tmp_path: Path, kind: str) -> None:
+def test_text_ranking(make_subject: MakeSubject, kind: str) -> None:
     sentence_transformers = pytest.importorskip("sentence_transformers")
-    name = "BertForSequenceClassification" if kind == "wordpiece" else "RobertaForSequenceClassification"
     documents = list(TEXTS)
-    settings = {"task": "text-ranking", "num_labels": 1}
-    given = ask({"query": TEXTS[0], "documents": documents}, kind, name, **settings)["results"]
-    encoder = sentence_transformers.CrossEncoder(str(tmp_path / "model"), device="cpu", local_files_only=True)
+    subject = make_subject("text-ranking", kind, "RobertaForSequenceClassification", num_labels=1)
+    given = subject.ask({"query": TEXTS[0], "documents": documents})["results"]
+    encoder = sentence_transformers.CrossEncoder(str(subject.model), device="cpu", local_files_only=True)
     wanted = encoder.rank(TEXTS[0], documents)
     same_scores([each["score"] for each in given], [float(each["score"]) for each in wanted])
     scores = {each["corpus_id"]: float(each["score"]) for each in wanted}
@@ -187,14 +179,15 @@ def test_text_ranking(ask: Ask, tmp_path: Path, kind: str) -> None:
         )
 
 
-def test_sentence_similarity(ask: Ask, tmp_path: Path) -> None:
+def test_sentence_similarity(make_subject: MakeSubject) -> None:
     sentence_transformers = pytest.importorskip("sentence_transformers")
     sentences = list(TEXTS)
     input = {"source_sentence": TEXTS[0], "sentences": sentences}
-    given = ask(input, "wordpiece", "BertModel", task="sentence-similarity")["scores"]
+    subject = make_subject("sentence-similarity", "wordpiece")
+    given = subject.ask(input)["scores"]
     from sentence_transformers.models import Pooling, Transformer
 
-    transformer = Transformer(str(tmp_path / "model"))
+    transformer = Transformer(str(subject.model))
     pooling = Pooling(32)
     model = sentence_transformers.SentenceTransformer(modules=[transformer, pooling], device="cpu")
     embeddings = model.encode([TEXTS[0], *sentences])

@@ -37,13 +37,15 @@ def address(tmp_path_factory: pytest.TempPathFactory, serve: Serve) -> str:
     for module in ("torch", "transformers", "gguf", "onnxruntime_genai"):
         pytest.importorskip(module)
     import tiny_language_model
+    from builder_inside import builder_inside
 
     folder = tmp_path_factory.mktemp("tools")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tiny_language_model, "CONTEXT", 2048)  # definitions of tools are long, where a byte is a token
         kinds, template = {"token_embd": "Q8_0", "blk": "Q4_1"}, TEMPLATE.read_text("utf-8")
         source = tiny_language_model.write_gguf(folder / "tiny.gguf", kinds, template=template)
-    webgpu_kit.build(source, out=folder / "site", title="Tiny")
+    with builder_inside():
+        webgpu_kit.build(source, out=folder / "site", title="Tiny")
     return serve(folder / "site")
 
 
