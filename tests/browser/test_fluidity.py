@@ -107,8 +107,8 @@ def check(browser: Browser, url: str, use: str, argument: str | None = None) -> 
 def test_a_long_task_is_seen_either_way(browser: Browser, serve: Serve, varied_site: Path) -> None:
     url = serve(varied_site) + "/bare.html"
     assert max(find_long_tasks(browser, url, BLOCK)) >= 79
-    # In that time a loaded machine may give the task less of the processor, but hardly less than half.
-    assert measure_processor_ms(browser, url, BLOCK.replace("80", "200")) > LIMIT_MS
+    # A loaded machine gives the task a part of the processor only: 27 ms out of 200 have been seen.
+    assert measure_processor_ms(browser, url, BLOCK.replace("80", "2000")) > LIMIT_MS
 
 
 @pytest.mark.parametrize("backend", ["wasm", "webgpu"])
