@@ -14,6 +14,7 @@ import json
 import re
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -143,9 +144,9 @@ def _write_runtime(node_modules: Path, out: Path, sources: dict[str, str]) -> No
     for package, folder, pattern, name in FOLDERS.values():
         _copy_folder(node_modules / package / folder, pattern, out / name)
     (out / "LICENSES.txt").write_text(_collect_licenses(node_modules, sources), encoding="utf-8", newline="\n")
-    for path in sorted(out.rglob("*")):
-        if path.suffix in (".mjs", ".wasm"):
-            _compress(path)
+    files = [path for path in sorted(out.rglob("*")) if path.suffix in (".mjs", ".wasm")]
+    with ThreadPoolExecutor() as pool:  # both compressors let go of Python's lock
+        list(pool.map(_compress, files))
     modules = {key: name for key, (_, _, name) in MODULES.items()}
     modules |= {key: f"{name}/" for key, (_, _, _, name) in FOLDERS.items()}
     runtime = {"onnxruntime_web": sources[ORT], "builds": builds, **modules, "sources": sources}
