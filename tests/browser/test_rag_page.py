@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +13,25 @@ from playwright.sync_api import Browser
 import webgpu_kit
 from browser.conftest import Serve
 from browser.looks import STICKS_OUT, TOO_FAINT, TOO_SMALL
-from browser.rag_sites import SHOWN, STORY, add_files, open_library, read_problems, write_recipe
+from browser.rag_sites import QUESTIONS, SHOWN, STORY, add_files, open_library, read_problems, write_recipe
 from browser.watched_page import WatchedPage, watch_page
 from webgpu_kit.bench.native import read_sample
+from webgpu_kit.browser import find_browser, open_browser, run_to_end
+from webgpu_kit.browser.page import open_context
+from webgpu_kit.browser.patience import Patience
 from webgpu_kit.check import check_site
+from webgpu_kit.check.asking import is_same_text
+from webgpu_kit.check.proof import AskOutcome, Demand, prove_asking
 from webgpu_kit.errors import RecipeError
 from webgpu_kit.golden_file import read_golden
 from webgpu_kit.manifest import read_site_manifest
+from webgpu_kit.questions import read_recorded
+from webgpu_kit.serve import serve_in_background
 from webgpu_kit.site_file import read_site
 from webgpu_kit.site_graph import open_session
 
+ABOUT = [question for question, *_ in [*QUESTIONS["questions"], *QUESTIONS["held_out"]["questions"]]]
+OTHERS = [*QUESTIONS["off_topic"], *QUESTIONS["held_out"]["off_topic"]]
 EMBED = """async (options) => {
     try { return await window.kit.embeddings.create(options); }
     catch (error) { return { refused: error.message, code: error.code }; }
@@ -74,6 +83,60 @@ def test_check_measures_what_the_search_finds(rag_site: Path) -> None:
     halves = [(each.half, each.with_answer, each.off_topic) for each in found.relevance]
     assert halves == [("tuning", 2, 1), ("held-out", 1, 1)]
     assert search.page and search.page.screenshot_png and "model=" not in search.page.url
+    (ask,) = report.asks
+    assert ask.verdict == "passed", ask.reason
+    # Everything is near to everything for a model of random weights, so the other question is answered as well.
+    other, about = ask.answers
+    assert (other.asked, about.asked) in {(one, two) for one in OTHERS for two in ABOUT}
+    assert about.ending == "answered" and about.model.endswith(" on wasm") and about.drafts > 1
+    assert about.marks and about.marks[0].document == "story.md" == about.passages[about.marks[0].number - 1]
+    recorded = read_recorded(read_site(rag_site))
+    assert recorded and any(is_same_text(about.marks[0].marked, text) for _, text in recorded.passages)
+    assert (
+        ask.page
+        and ask.page.phone_screenshot_png
+        and [each.title for each in ask.page.pictures] == ["the place in the document"]
+    )
+
+
+def test_check_fails_a_page_that_answers_what_it_should_not_or_leads_nowhere(
+    rag_site: Path, spoil: Callable[[Path], Path]
+) -> None:
+    site = spoil(rag_site)
+    path = site / "relevance.js"
+    right = path.read_text(encoding="utf-8")
+    replace_text(path, right.replace("leastScore = 0.27", "leastScore = 2"))
+    outcome = ask_page(site)
+    assert outcome.verdict == "failed" and "the page says 'Nothing in these files is about that" in outcome.reason
+    replace_text(path, right)
+    view = site / "answer-view.js"
+    replace_text(view, view.read_text(encoding="utf-8").replace("this.#open(passages[place])", "this.#open"))
+    outcome = ask_page(site, stall_s=2)
+    assert outcome.verdict == "failed" and "the mark in the document '' is missing for 2 s" in outcome.reason
+
+
+def replace_text(path: Path, text: str) -> None:
+    """The site's own packed copies of it go."""
+    for each in path.parent.glob(f"{path.name}*"):
+        each.unlink()
+    path.write_text(text, encoding="utf-8")
+
+
+def ask_page(site: Path, stall_s: float = 20) -> AskOutcome:
+    """What `check` does to see it answer, and nothing else."""
+    questions = read_recorded(read_site(site))
+    assert questions
+
+    async def work(origin: str) -> AskOutcome:
+        demand, patience = Demand("/?backend=wasm", "wasm", 2), Patience(stall_s=stall_s)
+        async with (
+            open_browser(find_browser(), webgpu="none") as opened,
+            open_context(opened.browser, origin) as context,
+        ):
+            return await prove_asking(context, origin, demand, questions, patience)
+
+    with serve_in_background(site) as origin:
+        return run_to_end(work(origin))
 
 
 def test_models_that_do_not_fit_the_task_are_refused(tmp_path: Path) -> None:
