@@ -98,6 +98,8 @@ async def index_samples(visit: Visit, count: int) -> None:
     known: list[str] = []
     while True:
         shelf = await visit.guard("the page is frozen", visit.page.evaluate(READ_SHELF))
+        if shelf["isOpen"] and shelf["problems"] and not began and not pressed:
+            raise CheckError(f"the search: the index that came with the page: {shelf['problems'][0]}")
         if shelf["isOpen"] and shelf["documents"] and not pressed:
             # An index that came with the page. The visitor's own collections begin empty.
             if not began:
