@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,9 @@ from test_questions import make_golden
 
 from webgpu_kit.check.asking import choose_topics, explain_answer, is_same_text
 from webgpu_kit.check.proof import Demand, explain_models
-from webgpu_kit.check.searching import choose_best
+from webgpu_kit.check.searching import choose_best, explain_slowness
 from webgpu_kit.errors import CheckError
-from webgpu_kit.report import AskedEntry
+from webgpu_kit.report import Adapter, AskedEntry, PageEntry, PairEntry
 
 
 def make_answer(**changes: Any) -> tuple[AskedEntry, dict[str, Any]]:
@@ -82,3 +83,19 @@ def test_an_answer_from_another_backend_is_a_fault() -> None:
 def test_each_backend_is_asked_once_with_its_best_variant() -> None:
     pairs: Any = [("q8", "webgpu"), ("q8", "wasm"), ("fp32", "webgpu"), ("fp32", "wasm")]
     assert sorted(choose_best(pairs)) == [("q8", "wasm"), ("q8", "webgpu")]
+
+
+def make_pair(model: str, load_ms: float) -> PairEntry:
+    page = PageEntry(url="/", load_ms=load_ms, first_run_ms=1000)
+    return PairEntry(model=model, variant="q8", backend="webgpu", verdict="passed", page=page)
+
+
+def test_a_software_gpu_is_asked_only_where_there_is_time_for_it() -> None:
+    opened: Any = SimpleNamespace(adapter=Adapter(vendor="google", software=True))
+    pairs = [make_pair("minilm", 9000), make_pair("smollm2", 29_000)]
+    assert explain_slowness(opened, pairs, 60) == ""
+    reason = explain_slowness(opened, pairs, 30)
+    assert "google (software): loading both models and one pass of each took 40 s there, and 30 s" in reason
+    assert "a language model that was not checked there is not asked" in explain_slowness(opened, pairs[:1], 60)
+    opened.adapter = Adapter(vendor="nvidia", software=False)
+    assert explain_slowness(opened, [], 60) == ""

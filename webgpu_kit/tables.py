@@ -139,7 +139,7 @@ def _print_asks(report: CheckReport) -> None:
         for said in ask.answers:
             _console.print(f"\n{escape(ask.title)}: [bold]{escape(said.asked)}[/]")
             _console.print(f"  {escape(said.answer or said.note)}")
-            for mark in said.marks:
+            for mark in said.places:
                 _console.print(escape(f"  ({mark.number}) {mark.document}: {shorten(mark.marked, SHOWN_CHARACTERS)}"))
 
 

@@ -190,6 +190,80 @@ def test_a_file_is_found_asked_about_and_opened_at_its_place(page: WatchedPage) 
     assert page.page.locator("#reader mark").all_text_contents()[0] == "The cat"
 
 
+def test_a_question_takes_the_place_of_the_answer_before_it_whatever_comes_of_it(page: WatchedPage) -> None:
+    note = "document.querySelector('#answer-note').textContent"
+    assert not page.page.locator("#suggestions").count(), "this recipe has none"
+    add_files(page, ("story.md", STORY.encode()), expect=1)
+    page.page.fill("#question", "the cat sleeps in the sun")
+    page.page.keyboard.press("Enter")
+    page.until("document.querySelector('#answer-stop:not([hidden])')")
+    page.page.click("#answer-stop")  # it may still be fetching the model
+    assert page.until(f"/Stopped|tokens a second/.test({note}) && {note}")
+    page.page.keyboard.press("Enter")
+    # A document that goes while its answer comes: the number that led there says so.
+    page.page.fill("#question", "the wide sea")
+    page.page.locator("#question").press("Enter")
+    page.until(f"/tokens a second/.test({note})")
+    page.page.click(".document .remove")
+    page.until(f"{SHOWN} === 0")
+    page.page.locator("#answer-text .cite").first.click()
+    page.until("/story.md is not in this collection any more/.test(document.querySelector('#asking-note').textContent)")
+    # Without a file there is no answer, and nothing of the one before comes into its place.
+    page.page.locator("#question").press("Enter")
+    assert page.until(note).startswith("There are no files")
+    add_files(page, ("sea.txt", b"The sea is wide."), expect=1)
+    page.until("document.querySelector('#answer').hidden")
+
+
+def test_a_collection_has_the_name_that_it_is_given(page: WatchedPage) -> None:
+    is_open = "document.querySelector('#collection').value === "
+    page.page.locator("details.collection summary").click()
+    for shown in ("Letters", "Letters 2"):
+        page.page.once("dialog", lambda dialog: dialog.accept("Letters"))
+        page.page.click("#collection-new")
+        page.until(f"{is_open}'{shown}'")
+        add_files(page, ("a.txt", b"A dog barks."), expect=1)
+    page.page.once("dialog", lambda dialog: dialog.dismiss())
+    page.page.click("#collection-new")
+    assert page.js(f"{is_open}'Letters 2'") and page.js(SHOWN) == 1
+
+
+def test_the_keyboard_keeps_its_place_when_documents_go(page: WatchedPage) -> None:
+    add_files(page, ("a.txt", b"A dog barks."), ("b.txt", b"The cat sleeps."), expect=2)
+    focused = "document.activeElement.getAttribute('aria-label') ?? document.activeElement.id"
+    page.page.focus(".document .remove")
+    page.page.keyboard.press("Enter")
+    page.until(f"{SHOWN} === 1")
+    assert page.js(focused) == "Remove b.txt"
+    page.page.keyboard.press("Enter")
+    page.until(f"{SHOWN} === 0")
+    assert page.js(focused) == "choose-files"
+
+
+def test_a_collection_that_is_left_takes_no_more_files(page: WatchedPage) -> None:
+    page.page.on("dialog", lambda dialog: dialog.accept())
+    many = [(f"{number}.txt", b"The sea is wide. A ship sails on it. " * 200) for number in range(40)]
+    payload = [{"name": name, "mimeType": "", "buffer": content} for name, content in many]
+    page.page.set_input_files("#files", payload)  # type: ignore[arg-type]
+    page.until(f"{SHOWN} > 1")
+    page.page.locator("details.collection summary").click()
+    page.page.click("#collection-delete")
+    page.until(f"document.querySelector('#indexing').hidden && {SHOWN} === 0")
+    add_files(page, ("cat.txt", b"The cat sleeps."), expect=1)
+    page.page.reload()
+    open_library(page)
+    page.until(f"{SHOWN} === 1")
+
+
+def test_what_is_hidden_in_a_folder_is_left_alone(page: WatchedPage, tmp_path: Path) -> None:
+    for name in ("docs/a.md", "docs/sub/b.txt", "docs/.git/config", "docs/.hidden.md"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("Apples grow on trees.", encoding="utf-8")
+    page.page.set_input_files("#folder", str(tmp_path / "docs"))
+    page.until(f"{SHOWN} === 2 && document.querySelector('#indexing').hidden")
+    assert page.page.locator(".document-name").all_text_contents() == ["docs/a.md", "docs/sub/b.txt"]
+
+
 def test_the_index_is_there_after_a_reload_until_it_is_deleted(page: WatchedPage) -> None:
     add_files(page, ("a.txt", b"A dog barks. "), ("b.html", b"<p>Hello <b>sea</b></p><script>1</script>"), expect=2)
     page.page.reload()

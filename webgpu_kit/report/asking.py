@@ -36,6 +36,11 @@ class AskedEntry(_Part):
     passages: list[str] = Field(default_factory=list, description="the places of the passages below it, in their order")
     marks: list[MarkEntry] = Field(default_factory=list)
 
+    @property
+    def places(self) -> list[MarkEntry]:
+        """Where its numbers lead, each number once."""
+        return list({mark.number: mark for mark in self.marks}.values())
+
 
 class Picture(_Part):
     """One more picture of a page, in the middle of its work."""

@@ -34,6 +34,16 @@ export class AnswerView {
     this.#end({ ending });
   }
 
+  /** Whether it is a sentence of the page's own that stands there. @returns {boolean} */
+  get isRefusal() {
+    return this.#section.dataset.ending === "refused";
+  }
+
+  clear() {
+    this.#section.hidden = true;
+    delete this.#section.dataset.ending;
+  }
+
   /** @param {string} question  whose passages are looked for */
   look(question) {
     this.#begin(question);
@@ -75,7 +85,8 @@ export class AnswerView {
     this.#text.replaceChildren(...shown.flatMap(({ text: words, passage }) => {
       return [words.trim(), this.#cite(passages, /** @type {number} */ (passage)), " "];
     }));
-    this.#note.textContent = `${describeDropped(kept.length, dropped)} ${note}`.trim();
+    const isCut = end.ending === "stopped" && !kept.length;
+    this.#note.textContent = isCut ? `${note} This is the closest sentence.` : `${describeDropped(kept.length, dropped)} ${note}`.trim();
     this.#end(end);
   }
 

@@ -37,17 +37,29 @@ if (model && only) {
 /** @param {import("./kit/ui/shell.js").Model} embedder */
 async function openLibrary(embedder) {
   const index = startSearch();
+  let asked = 0;
   const view = new AnswerView((found) => void open(found));
   const asker = new Asker(settings.models.chat, embedder, view);
   const shelf = new Shelf(index, embedder, identifyModel(embedder.manifest, embedder.variant), {
     samples: settings.samples ?? [],
-    onChange: () => void search(),
+    onOpen: () => {
+      asked++;
+      asker.leave();
+      view.clear();
+    },
+    onChange: () => {
+      // Questions about the sample documents, which nothing else answers.
+      document.querySelector("#suggestions")?.toggleAttribute("hidden", !shelf.hasSamples);
+      if (view.isRefusal && !shelf.isBusy) view.clear(); // what it says may not be so any more
+      void search();
+    },
   });
 
   /** @param {Found} found */
   const open = async (found) => {
     const document = await index.read(found.documentId);
     if (document) openReader(document, found);
+    else note.textContent = `${found.name} is not in this collection any more.`;
   };
 
   /** @param {string} query @returns {Promise<{vector: Float32Array, found: Found[]}>} */
@@ -71,7 +83,6 @@ async function openLibrary(embedder) {
     }
   });
 
-  let asked = 0;
   const ask = async () => {
     const query = question.value.trim();
     if (!query) return question.focus();
@@ -84,6 +95,7 @@ async function openLibrary(embedder) {
       if (own !== asked) return; // a newer question has the place
       showPassages(query, found, shelf.passages, (each) => void open(each));
       if (found.length) await asker.answer(query, vector, found);
+      else if (shelf.isBusy) view.say(query, "Nothing that is read so far is about that. Ask again when all files are read.");
       else view.say(query, "Nothing in these files is about that, so there is no answer.");
     } catch (error) {
       if (own === asked) view.say(query, error instanceof Error ? error.message : String(error), "failed");
