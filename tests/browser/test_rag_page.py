@@ -246,10 +246,13 @@ def test_a_collection_that_is_left_takes_no_more_files(page: WatchedPage) -> Non
     payload = [{"name": name, "mimeType": "", "buffer": content} for name, content in many]
     page.page.set_input_files("#files", payload)  # type: ignore[arg-type]
     page.until(f"{SHOWN} > 1")
+    leave = "!dispatchEvent(new Event('beforeunload', { cancelable: true }))"
+    assert page.js(leave), "whoever leaves in the middle is asked"
     page.page.locator("details.collection summary").click()
     page.page.click("#collection-delete")
     page.until(f"document.querySelector('#indexing').hidden && {SHOWN} === 0")
     add_files(page, ("cat.txt", b"The cat sleeps."), expect=1)
+    assert not page.js(leave)
     page.page.reload()
     open_library(page)
     page.until(f"{SHOWN} === 1")

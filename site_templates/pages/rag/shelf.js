@@ -71,6 +71,8 @@ export class Shelf {
       drop.classList.remove("is-over");
       if (event.dataTransfer) this.#add(await listDropped(event.dataTransfer));
     });
+    // What is read by then is kept, the rest would be missing without a word.
+    addEventListener("beforeunload", (event) => this.isBusy && event.preventDefault());
     // A file that misses the field would replace the page.
     for (const name of ["dragover", "drop"]) addEventListener(name, (event) => event.preventDefault());
     document.querySelector("#add-samples")?.addEventListener("click", () => void this.#addSamples());
