@@ -103,7 +103,8 @@ async def index_samples(visit: Visit, count: int) -> None:
         if shelf["isOpen"] and shelf["documents"] and not pressed:
             # An index that came with the page. The visitor's own collections begin empty.
             if not began:
-                visit.page.once("dialog", lambda dialog: dialog.accept())  # the name that the page proposes
+                # The name that the page proposes: accepted without one, there is none.
+                visit.page.once("dialog", lambda dialog: dialog.accept(dialog.default_value))
                 await visit.guard("the search: no collection can be begun", visit.page.evaluate(BEGIN_COLLECTION))
             began = True
         elif shelf["isOpen"] and not pressed:
