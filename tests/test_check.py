@@ -17,7 +17,8 @@ import pytest
 import webgpu_kit as wk
 from webgpu_kit.artifacts import Bundle
 from webgpu_kit.browser.patience import Patience
-from webgpu_kit.check import _name_screenshot, check_site, choose_pairs, explain_unfit
+from webgpu_kit.check import check_site, choose_pairs
+from webgpu_kit.check.job import explain_unfit, name_screenshot
 from webgpu_kit.check.proof import Demand, explain_contradictions
 from webgpu_kit.errors import BrowserError, BundleError, CheckError
 from webgpu_kit.golden_file import decode_tensor, read_golden
@@ -303,8 +304,8 @@ def test_tensors_come_back_from_json(dtype: str) -> None:
 
 
 def test_screenshots_never_leave_the_folder() -> None:
-    assert _name_screenshot("../../etc", "wasm") == "_etc-wasm.png"
-    assert _name_screenshot("q4f16", "webgpu") == "q4f16-webgpu.png"
+    assert name_screenshot("../../etc", "wasm") == "_etc-wasm.png"
+    assert name_screenshot("q4f16", "webgpu") == "q4f16-webgpu.png"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the browser's processes in /proc")

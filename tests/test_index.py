@@ -60,6 +60,7 @@ def test_encodings_are_read_as_the_page_reads_them(tmp_path: Path) -> None:
         ("a.txt", b" \n", "has no text in it"),
         ("a.md", b"\x89PNG\r\n\0", "is a binary file"),
         ("a.md", b"abc\x01\x02", "is a binary file"),
+        ("a.txt", "Für".encode("utf-16-le"), "is written in UTF-16 without a mark that says so; save it as UTF-8"),
         ("a.txt", "naïve".encode("cp1252"), "is not written in UTF-8; save it as UTF-8"),
         ("a.html", b"<meta charset=klingon>", 'is written in "klingon", which is not known'),
         ("a.pdf", b"no PDF", "is broken: it cannot be read as a PDF"),

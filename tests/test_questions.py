@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pdf_files
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from webgpu_kit.check.ranking import Answered, compare_answers, explain_loss, sc
 from webgpu_kit.check.retrieval import explain_passages
 from webgpu_kit.errors import CheckError, RecipeError
 from webgpu_kit.passages import from_units, list_passages, to_units
-from webgpu_kit.questions import RecordedQuestion, RecordedQuestions, read_question_set
+from webgpu_kit.questions import RecordedQuestion, RecordedQuestions, read_documents, read_question_set
 from webgpu_kit.recipe import Recipe, read_recipe
 from webgpu_kit.vendor import models_folder
 
@@ -68,9 +69,14 @@ def test_a_wrong_file_of_questions_is_named_before_any_work(tmp_path: Path, ques
     assert message in caught.value.message and "questions.json" in caught.value.message and caught.value.fix
 
 
-def test_documents_must_be_plain_text(tmp_path: Path) -> None:
+def test_html_is_a_document_and_a_pdf_or_what_cannot_be_read_is_not(tmp_path: Path) -> None:
+    html = make_recipe(
+        tmp_path, {"questions": [["What?", "a.html", "Red things"]]}, "a.html", b"<h1>A</h1><p>Red things"
+    )
+    assert read_question_set(html) and read_documents(html) == {"a.html": "# A\n\nRed things"}
+    pdf = pdf_files.write_pages("Red things.")
     for number, (name, content, message) in enumerate(
-        [("a.html", b"<p>Red things", "documents only"), ("a.md", b"na\xefve", "not written in UTF-8")]
+        [("a.pdf", pdf, "no questions are measured over a PDF"), ("a.md", b"na\xefve", "a.md is not written in UTF-8")]
     ):
         folder = tmp_path / str(number)
         folder.mkdir()

@@ -13,14 +13,18 @@ from webgpu_kit.errors import CheckError
 from webgpu_kit.manifest import Tools
 from webgpu_kit.report import (
     Adapter,
+    AskedEntry,
+    AskEntry,
     BenchReport,
     BrowserEntry,
     CheckReport,
     DoctorItem,
     DoctorReport,
+    MarkEntry,
     PageEntry,
     PairEntry,
     ParityEntry,
+    Picture,
     Problem,
     RetrievalEntry,
     SearchEntry,
@@ -157,6 +161,24 @@ def test_a_search_is_told_with_its_figures_and_fails_the_report(capsys: pytest.C
     assert "0.8 of 1" in shown and "40 of 160" in shown and "not measured" not in shown
     report.searches[0].verdict = "failed"
     assert not report.ok and "search: minilm q8 on webgpu" in render_junit(report).decode()
+
+
+def test_what_was_asked_is_told_with_where_its_numbers_lead(capsys: pytest.CaptureFixture[str]) -> None:
+    marks = [MarkEntry(number=1, sentence="It rests.", document="bread.md", marked=f"{NASTY} It rests an hour.")] * 2
+    about = AskedEntry(asked="How long?", ending="answered", answer="It rests. [1]", model="q4 on wasm", marks=marks)
+    other = AskedEntry(asked="Who won?", ending="refused", note="Nothing is about that.")
+    ask = AskEntry(model="minilm", variant="q8", backend="wasm", verdict="passed", answers=[other, about])
+    ask.page = PageEntry(url="/", pictures=[Picture(title="the place in the document", file="a-1.png", png=PNG)])
+    report = make_report(make_pair())
+    report.asks = [ask]
+    html = render_html(report)
+    assert html.count("opens <b>bread.md</b>") == 1 and "Nothing is about that." in html and NASTY not in html
+    assert "asking: minilm q8 on wasm: the place in the document" in html
+    assert CheckReport.model_validate_json(report.model_dump_json()).asks[0].answers == ask.answers
+    print_check(report, Path("report"))
+    assert "(1) bread.md" in capsys.readouterr().out
+    ask.verdict = "failed"
+    assert not report.ok and "asking: minilm q8 on wasm" in render_junit(report).decode()
 
 
 def test_a_search_without_questions_is_said_to_be_unmeasured(capsys: pytest.CaptureFixture[str]) -> None:

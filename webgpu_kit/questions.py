@@ -16,12 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from webgpu_kit.artifacts import Array, Site
 from webgpu_kit.errors import CheckError, RecipeError
 from webgpu_kit.golden_file import REBUILD, decode_tensor, read_recording
+from webgpu_kit.index.documents import read_document
 from webgpu_kit.manifest import SiteManifest
 from webgpu_kit.recipe import Recipe
 from webgpu_kit.report.search import Half
-
-# What the page reads as it stands. Others (HTML) it converts first, by rules that are its own.
-PLAIN_SUFFIXES = (".md", ".txt")
 
 
 class _Half(BaseModel):
@@ -106,19 +104,23 @@ def read_question_set(recipe: Recipe) -> QuestionSet | None:
 
 
 def read_documents(recipe: Recipe) -> dict[str, str]:
-    """The recipe's sample documents as the page reads them, by name. Raises: RecipeError for one that is not text."""
+    """The recipe's sample documents as the page reads them, by name: text, Markdown and HTML. Raises: RecipeError.
+
+    A PDF is left to pdf.js in the page. What reads it here finds other lines, so that passages could not be compared.
+    """
     folder = recipe.folder / str(recipe.page.samples)
     texts = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix not in PLAIN_SUFFIXES:
+        try:
+            document = read_document(path, path.name)
+        except ValueError as error:
+            raise RecipeError(f"{path} {error}.", fix="mend it, or take it out of the samples") from error
+        if document.kind == "pdf":
             raise RecipeError(
-                f"{path}: questions are measured over {' and '.join(PLAIN_SUFFIXES)} documents only.",
+                f"{path}: no questions are measured over a PDF: its lines in the page differ from those read here.",
                 fix=f"save it as text, or leave `questions` out of {recipe.where}",
             )
-        try:
-            texts[path.name] = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-        except UnicodeDecodeError as error:
-            raise RecipeError(f"{path}: not written in UTF-8.", fix="save it as UTF-8") from error
+        texts[path.name] = document.text
     return texts
 
 

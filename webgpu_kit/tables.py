@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -21,17 +22,17 @@ if TYPE_CHECKING:
     from webgpu_kit.recipe import Recipe
     from webgpu_kit.report import (
         AgreementEntry,
+        AnyResult,
         BenchReport,
         BenchRow,
         CheckReport,
         DoctorReport,
-        PairEntry,
         SearchEntry,
-        WorldEntry,
     )
 
 # A pipe has no width of its own: wide enough that no row breaks.
 _console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+SHOWN_CHARACTERS = 100
 _COLOURS = {
     "passed": "green",
     "ok": "green",
@@ -110,6 +111,7 @@ def print_check(report: CheckReport, folder: Path) -> None:
         table.add_row(*_describe_result(result))
     _console.print(table)
     _print_searches(report)
+    _print_asks(report)
     colour = "green" if report.ok else "red"
     _console.print(f"\n[{colour}]{escape(report.verdict)}[/]\nReport: {escape(str(folder / 'report.html'))}")
 
@@ -131,6 +133,16 @@ def _print_searches(report: CheckReport) -> None:
         _console.print(escape(line))
 
 
+def _print_asks(report: CheckReport) -> None:
+    """What the page said when it was asked, and where the numbers of its answers led."""
+    for ask in report.asks:
+        for said in ask.answers:
+            _console.print(f"\n{escape(ask.title)}: [bold]{escape(said.asked)}[/]")
+            _console.print(f"  {escape(said.answer or said.note)}")
+            for mark in said.places:
+                _console.print(escape(f"  ({mark.number}) {mark.document}: {shorten(mark.marked, SHOWN_CHARACTERS)}"))
+
+
 def _describe_search(search: SearchEntry) -> Iterator[tuple[str, ...]]:
     found = search.retrieval
     for ranking in found.rankings if found else ():
@@ -147,7 +159,7 @@ def _describe_search(search: SearchEntry) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _describe_result(result: PairEntry | SearchEntry | WorldEntry) -> tuple[str, ...]:
+def _describe_result(result: AnyResult) -> tuple[str, ...]:
     parity = result.parity
     value = (
         "-" if parity is None else "infinite" if parity.value is None else f"{parity.value:.2g} of {parity.threshold:g}"

@@ -65,7 +65,6 @@ export async function load(manifestPath, options = {}) {
 async function openModel(manifestUrl, options, startMs, show) {
   const { signal, onProgress = () => {} } = options;
   signal?.throwIfAborted();
-  const choice = readChoice(options, new URLSearchParams(location.search));
   onProgress({ stage: "probe", file: "", loadedBytes: 0, totalBytes: 0, bytesPerSecond: 0, variant: "", backend: "" });
   const client = new WorkerClient(onProgress);
   const abort = () => client.end(signal?.reason);
@@ -76,7 +75,7 @@ async function openModel(manifestUrl, options, startMs, show) {
       fetchManifest(manifestUrl, signal),
       fetchJson(new URL("runtime.json", runtimeUrl).href, signal),
     ]);
-    const plan = listCandidates(manifest, device, choice);
+    const plan = listCandidates(manifest, device, readChoice(options, new URLSearchParams(location.search), manifest));
     const walk = new Walk({ manifest, manifestUrl, runtime, runtimeUrl }, device, plan, onProgress);
     return new Model(walk, await walk.open({ client, signal }), startMs, show);
   } catch (error) {
@@ -88,16 +87,20 @@ async function openModel(manifestUrl, options, startMs, show) {
 }
 
 /**
- * What the caller leaves open, the page's address may decide: `?backend=wasm&variant=q8`.
+ * What the caller leaves open, the page's address may decide: `?backend=wasm&variant=q8`. The variant is one of the
+ * page's first model; a model beside that may have no such.
  * @param {LoadOptions} options
  * @param {URLSearchParams} query
+ * @param {Manifest} manifest
  * @returns {Choice}
  */
-function readChoice({ backend = "auto", variant = "auto" }, query) {
+function readChoice({ backend = "auto", variant = "auto", announce = true }, query, manifest) {
   const asked = /** @type {Choice["backend"]} */ (query.get("backend") || "auto");
+  const named = query.get("variant") || "auto";
+  const isMeant = announce || manifest.variants.some(({ name }) => name === named);
   return {
     backend: backend === "auto" ? asked : backend,
-    variant: variant === "auto" ? query.get("variant") || "auto" : variant,
+    variant: variant === "auto" && isMeant ? named : variant,
   };
 }
 

@@ -14,8 +14,10 @@ from browser.watched_page import WatchedPage
 STORY = (
     "# The sea\n\nThe sea is wide. A ship sails on it.\n\n# The cat\n\nThe cat sleeps in the sun. It dreams of fish.\n"
 )
+HARBOUR = "<title>Coast</title><h1>The harbour</h1><p>A lighthouse stands at the <b>harbour</b>.<p>Boats come home."
 QUESTIONS = {
     "questions": [
+        ["What stands at the harbour?", "harbour.html", "A lighthouse stands at the harbour."],
         ["Where does the ship sail?", "story.md", "A ship sails"],
         ["What does it dream of?", "story.md", "dreams of fish"],
     ],
@@ -42,9 +44,10 @@ def build_rag_site(folder: Path) -> Path:
 
 
 def write_recipe(folder: Path, models: str, questions: object = QUESTIONS) -> Path:
-    """A recipe with one sample document, and questions about it."""
+    """A recipe with two sample documents, and questions about them."""
     (folder / "samples").mkdir()
     (folder / "samples" / "story.md").write_text(STORY, encoding="utf-8")
+    (folder / "samples" / "harbour.html").write_text(HARBOUR, encoding="utf-8")
     (folder / "questions.json").write_text(json.dumps(questions), encoding="utf-8")
     recipe = (
         'name = "tiny-rag"\ntitle = "Ask"\ntask = "rag"\nquestions = "questions.json"\n'

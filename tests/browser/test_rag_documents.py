@@ -92,7 +92,7 @@ BAD_FILES = [
     ("windows.txt", "naïve café".encode("cp1252"), "is not written in UTF-8. Save it as UTF-8 and add it again"),
     ("invalid.txt", b"good \xc3\x28 bad", "is not written in UTF-8. Save it as UTF-8 and add it again"),
     ("half.txt", b"\xff\xfeH\x00\x00\xd8", "is not written in UTF-16LE. Save it as UTF-8 and add it again"),
-    ("bare.txt", "no mark".encode("utf-16-be"), "is a binary file"),
+    ("bare.txt", "no mark".encode("utf-16-be"), "is written in UTF-16 without a mark that says so. Save it as UTF-8"),
     ("odd.html", b"<meta charset=klingon><p>a</p>", 'is written in "klingon", which is not known'),
 ]
 

@@ -6,8 +6,9 @@ import { test } from "node:test";
 register(`data:text/javascript,${encodeURIComponent(`export const resolve = (specifier, context, next) =>
   next(specifier.startsWith("./kit/") ? new URL("../../" + specifier.slice(2), context.parentURL).href : specifier, context);`)}`);
 
-const { findSupport } = await import("../../site_templates/pages/rag/support.js");
+const { dropUnfinished, findSupport } = await import("../../site_templates/pages/rag/support.js");
 const { pickQuotes } = await import("../../site_templates/pages/rag/quotes.js");
+const { pickShown } = await import("../../site_templates/pages/rag/passages.js");
 const { makeMessages } = await import("../../site_templates/pages/rag/prompt.js");
 const { isRelevant } = await import("../../site_templates/pages/rag/relevance.js");
 const { explainForeign, isKnownLanguage } = await import("../../site_templates/pages/rag/language.js");
@@ -40,6 +41,17 @@ test("a sentence has the passage that its words stand in, and none when they are
   assert.deepEqual(found.map(({ passage }) => passage), [0, 1, null, null]);
   assert.deepEqual(findSupport("The loaf should rest for at least 3 hour.", passages)[0].passage, null);
   assert.deepEqual(findSupport("", passages), []);
+});
+
+test("an answer that was cut keeps its whole sentences, and the only one it has", () => {
+  const cut = ["It rests an hour. Then add 10", "It rests an hour. It is “done.” ", "Then add 10", ""].map(dropUnfinished);
+  assert.deepEqual(cut, ["It rests an hour. ", "It rests an hour. It is “done.” ", "Then add 10", ""]);
+});
+
+test("passages are shown where one is near enough, those with the question's words from half as near", () => {
+  const found = [[0.1, true], [0.3, false], [0.2, true], [0.2, false]].map(([score, hasWords]) => /** @type {any} */ ({ score, hasWords }));
+  assert.deepEqual(pickShown(found), [found[1], found[2]]);
+  assert.deepEqual(pickShown(found.slice(2)), []);
 });
 
 test("quotes are the sentences closest to the question, each once and no headings", async () => {

@@ -13,7 +13,8 @@ from webgpu_kit.bench.native import time_native
 from webgpu_kit.browser import OpenBrowser, find_browser, open_browser, open_profile, run_to_end
 from webgpu_kit.browser.page import SampleRun, Visit, open_visit
 from webgpu_kit.browser.patience import Patience, Stopwatch
-from webgpu_kit.check import choose_bundles, describe_site, explain_unfit, name_bundle
+from webgpu_kit.check import choose_bundles, describe_site, name_bundle
+from webgpu_kit.check.job import explain_unfit
 from webgpu_kit.doctor.machine import describe_machine, read_own_version
 from webgpu_kit.errors import CheckError
 from webgpu_kit.golden_file import RecordedGolden

@@ -5,27 +5,27 @@ Reads only the site folder. Which pairs there are and what their verdicts mean i
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from webgpu_kit.artifacts import Bundle, Progress, Site
 from webgpu_kit.browser import BrowserChoice, OpenBrowser, find_browser, open_browser, run_to_end
-from webgpu_kit.browser.page import open_context
 from webgpu_kit.browser.patience import Patience, Stopwatch
-from webgpu_kit.check.drive import Drive, find_drive
-from webgpu_kit.check.proof import Demand, Outcome, SearchOutcome, prove_page, prove_search
+from webgpu_kit.check.drive import find_drive
+from webgpu_kit.check.job import Job, explain_unfit, make_path, name_screenshot, prove_in_context
+from webgpu_kit.check.proof import Demand, Outcome, prove_page
+from webgpu_kit.check.searching import check_asking, check_search, choose_best
 from webgpu_kit.doctor.machine import describe_machine, read_own_version
 from webgpu_kit.errors import CheckError
 from webgpu_kit.golden_file import RecordedGolden, read_golden
 from webgpu_kit.manifest import Backend, Manifest, SiteManifest, VariantEntry
-from webgpu_kit.questions import RecordedQuestions, read_recorded
+from webgpu_kit.questions import read_recorded
 from webgpu_kit.recipe import EMBED_ROLE
-from webgpu_kit.report import Adapter, BrowserEntry, CheckReport, PairEntry, SearchEntry, SiteEntry, WorldEntry
+from webgpu_kit.report import AskEntry, BrowserEntry, CheckReport, PairEntry, SearchEntry, SiteEntry, WorldEntry
 from webgpu_kit.report.variants import list_variants
 from webgpu_kit.serve import serve_in_background
 from webgpu_kit.site_file import ask_for, read_site
@@ -35,28 +35,6 @@ if TYPE_CHECKING:
 
 BACKENDS: tuple[Backend, ...] = ("webgpu", "wasm")
 WORLD_SAMPLES = 3
-NO_ADAPTER = "this browser gives pages no WebGPU adapter on this machine"
-
-
-@dataclass(frozen=True)
-class _Job:
-    """Which bundle is checked, and how.
-
-    `ask` is what the page's address says to load that one alone; `drive` is what a visitor does on the site's page.
-    `questions` are those that the whole page is asked, which searches with this bundle.
-    """
-
-    model: str
-    ask: str
-    manifest: Manifest
-    golden: RecordedGolden
-    pairs: tuple[tuple[VariantEntry, Backend], ...]
-    patience: Patience
-    progress: Progress
-    drive: Drive
-    questions: RecordedQuestions | None = None
-    origin: str = ""
-    bare_origin: str = ""
 
 
 def check_site(
@@ -81,7 +59,7 @@ def check_site(
     site = read_site(site)
     questions, searching = read_recorded(site), name_searching_bundle(site)
     jobs = [
-        _Job(
+        Job(
             name_bundle(site, bundle),
             ask_for(site, bundle),
             bundle.manifest,
@@ -96,8 +74,8 @@ def check_site(
     ]
     choice = find_browser(browser)
 
-    async def work(jobs: list[_Job]) -> CheckReport:
-        described, entries, searches, seen = await _check_all(choice, jobs, headed, worlds)
+    async def work(jobs: list[Job]) -> CheckReport:
+        described, entries, searches, asks, seen = await _check_all(choice, jobs, headed, worlds)
         return CheckReport(
             started=started.isoformat(timespec="seconds"),
             duration_s=round(clock.seconds(), 1),
@@ -108,6 +86,7 @@ def check_site(
             browser=described,
             pairs=entries,
             searches=searches,
+            asks=asks,
             worlds=seen,
         )
 
@@ -170,20 +149,6 @@ def choose_pairs(
     return pairs
 
 
-def explain_unfit(variant: VariantEntry, adapter: Adapter | None) -> str:
-    """Why `variant` cannot run on WebGPU with this adapter; empty if it can."""
-    if adapter is None:
-        return NO_ADAPTER
-    lacking = [feature for feature in variant.requires if feature not in adapter.features]
-    if lacking:
-        return f"the adapter {adapter.title} lacks {', '.join(lacking)}"
-    for limit in ("maxBufferSize", "maxStorageBufferBindingSize"):
-        allowed = adapter.limits.get(limit)
-        if allowed is not None and variant.max_buffer_bytes > allowed:
-            return f"the adapter {adapter.title} allows {limit} {allowed}, needed are {variant.max_buffer_bytes} bytes"
-    return ""
-
-
 def describe_site(site: Site, goldens: Sequence[RecordedGolden]) -> SiteEntry:
     """The site as it stands in a report; of several bundles, all sources and origins."""
     return SiteEntry(
@@ -199,8 +164,8 @@ def describe_site(site: Site, goldens: Sequence[RecordedGolden]) -> SiteEntry:
 
 
 async def _check_all(
-    choice: BrowserChoice, jobs: list[_Job], headed: bool, with_worlds: bool
-) -> tuple[BrowserEntry, list[PairEntry], list[SearchEntry], list[WorldEntry]]:
+    choice: BrowserChoice, jobs: list[Job], headed: bool, with_worlds: bool
+) -> tuple[BrowserEntry, list[PairEntry], list[SearchEntry], list[AskEntry], list[WorldEntry]]:
     progress = jobs[0].progress
     progress(f"starting {choice.title}")
     worlds = []
@@ -209,20 +174,26 @@ async def _check_all(
         described = opened.describe()
         pairs = [await _check_pair(opened, job, variant, backend) for job in jobs for variant, backend in job.pairs]
         searches = [
-            await _check_search(opened, job, job.questions, variant, backend)
+            await check_search(opened, job, job.questions, variant, backend)
             for job in jobs
             if job.questions
             for variant, backend in job.pairs
+        ]
+        asks = [
+            await check_asking(opened, job, job.questions, variant, backend, pairs)
+            for job in jobs
+            if job.questions
+            for variant, backend in choose_best(job.pairs)
         ]
         portable = [job for job in jobs if with_worlds and any(backend == "wasm" for _, backend in job.pairs)]
         worlds += [await _check_not_isolated(opened, job) for job in portable]
     if portable:
         async with open_browser(choice, webgpu="none", headed=headed) as opened:
             worlds[:0] = [await _check_no_webgpu(opened, job) for job in portable]
-    return described, pairs, searches, worlds
+    return described, pairs, searches, asks, worlds
 
 
-async def _check_pair(opened: OpenBrowser, job: _Job, variant: VariantEntry, backend: Backend) -> PairEntry:
+async def _check_pair(opened: OpenBrowser, job: Job, variant: VariantEntry, backend: Backend) -> PairEntry:
     pair = PairEntry(
         model=job.model,
         variant=variant.name,
@@ -235,35 +206,15 @@ async def _check_pair(opened: OpenBrowser, job: _Job, variant: VariantEntry, bac
         job.progress(f"{pair.title}: not verified: {unfit}")
         return pair.model_copy(update={"reason": unfit})
     job.progress(f"{pair.title}: checking")
-    path = _make_path(job.ask, f"backend={backend}", f"variant={variant.name}")
+    path = make_path(job.ask, f"backend={backend}", f"variant={variant.name}")
     demand = Demand(path, backend, len(job.golden.samples), variant=variant.name)
     found = await _prove(
-        opened.browser, job, job.origin, demand, _name_screenshot(*filter(None, [job.model]), variant.name, backend)
+        opened.browser, job, job.origin, demand, name_screenshot(*filter(None, [job.model]), variant.name, backend)
     )
     return pair.model_copy(update=found)
 
 
-async def _check_search(
-    opened: OpenBrowser, job: _Job, questions: RecordedQuestions, variant: VariantEntry, backend: Backend
-) -> SearchEntry:
-    entry = SearchEntry(model=job.model, variant=variant.name, backend=backend, verdict="not-verified")
-    entry.samples_total = len(questions.questions)
-    entry.reason = explain_unfit(variant, opened.adapter) if backend == "webgpu" else ""
-    if entry.reason:
-        job.progress(f"{entry.title}: not verified: {entry.reason}")
-        return entry
-    job.progress(f"{entry.title}: checking")
-    path = _make_path(f"backend={backend}", f"variant={variant.name}")
-    demand = Demand(path, backend, len(questions.questions), variant=variant.name)
-
-    async def prove(context: async_api.BrowserContext) -> SearchOutcome:
-        return await prove_search(context, job.origin, demand, questions, job.patience)
-
-    screenshot = _name_screenshot("search", job.model, variant.name, backend)
-    return entry.model_copy(update=await _prove_in_context(opened.browser, job, job.origin, demand, screenshot, prove))
-
-
-async def _check_no_webgpu(opened: OpenBrowser, job: _Job) -> WorldEntry:
+async def _check_no_webgpu(opened: OpenBrowser, job: Job) -> WorldEntry:
     title = "A browser without a WebGPU adapter"
     world = WorldEntry(model=job.model, name="no-webgpu", title=_add_model(title, job), verdict="not-verified")
     world.samples_total = len(job.golden.samples)
@@ -275,62 +226,32 @@ async def _check_no_webgpu(opened: OpenBrowser, job: _Job) -> WorldEntry:
         opened.browser,
         job,
         job.origin,
-        Demand(_make_path(job.ask), "wasm", WORLD_SAMPLES, wants_reason=True, is_whole=False),
-        _name_screenshot("world", *filter(None, [job.model]), world.name),
+        Demand(make_path(job.ask), "wasm", WORLD_SAMPLES, wants_reason=True, is_whole=False),
+        name_screenshot("world", *filter(None, [job.model]), world.name),
     )
     return world.model_copy(update=found)
 
 
-async def _check_not_isolated(opened: OpenBrowser, job: _Job) -> WorldEntry:
+async def _check_not_isolated(opened: OpenBrowser, job: Job) -> WorldEntry:
     title = "A host without cross-origin isolation"
     world = WorldEntry(model=job.model, name="not-isolated", title=_add_model(title, job), verdict="not-verified")
     world.samples_total = len(job.golden.samples)
     job.progress("not cross-origin isolated: checking")
-    path = _make_path(job.ask, "backend=wasm")
+    path = make_path(job.ask, "backend=wasm")
     demand = Demand(path, "wasm", WORLD_SAMPLES, isolated=False, threads=1, is_whole=False)
-    screenshot = _name_screenshot("world", *filter(None, [job.model]), world.name)
+    screenshot = name_screenshot("world", *filter(None, [job.model]), world.name)
     return world.model_copy(update=await _prove(opened.browser, job, job.bare_origin, demand, screenshot))
 
 
-def _add_model(title: str, job: _Job) -> str:
+def _add_model(title: str, job: Job) -> str:
     return f"{title}: {job.model}" if job.model else title
 
 
-def _make_path(*asked: str) -> str:
-    query = "&".join(filter(None, asked))
-    return f"/?{query}" if query else "/"
-
-
 async def _prove(
-    browser: async_api.Browser, job: _Job, origin: str, demand: Demand, screenshot: str
+    browser: async_api.Browser, job: Job, origin: str, demand: Demand, screenshot: str
 ) -> dict[str, object]:
 
     async def prove(context: async_api.BrowserContext) -> Outcome:
         return await prove_page(context, origin, demand, job.manifest, job.golden, job.patience, job.drive)
 
-    return await _prove_in_context(browser, job, origin, demand, screenshot, prove)
-
-
-async def _prove_in_context(
-    browser: async_api.Browser,
-    job: _Job,
-    origin: str,
-    demand: Demand,
-    screenshot: str,
-    prove: Callable[[async_api.BrowserContext], Awaitable[Outcome | SearchOutcome]],
-) -> dict[str, object]:
-    """The fields of a result, from one page in a fresh context."""
-    clock = Stopwatch()
-    async with open_context(browser, origin) as context:
-        outcome = await prove(context)
-    if outcome.page.screenshot_png:
-        outcome.page.screenshot = screenshot
-    if outcome.page.phone_screenshot_png:
-        outcome.page.phone_screenshot = screenshot.removesuffix(".png") + "-phone.png"
-    job.progress(f"{demand.path}: {outcome.verdict}" + (f": {outcome.reason}" if outcome.reason else ""))
-    return {**vars(outcome), "duration_ms": round(clock.seconds() * 1000)}
-
-
-def _name_screenshot(*words: str) -> str:
-    """A file name from words that a stranger's manifest may have chosen."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", "-".join(words))[:80] + ".png"
+    return await prove_in_context(browser, job, origin, demand, screenshot, prove)

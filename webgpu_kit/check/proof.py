@@ -10,15 +10,25 @@ from typing import TYPE_CHECKING
 from webgpu_kit.browser.page import PHONE_SIZE, SampleRun, Visit, open_visit
 from webgpu_kit.browser.patience import Patience, Stopwatch
 from webgpu_kit.check.agreement import SaidAnswer, ask_page, compare_answer, count_top_1, explain_answer
+from webgpu_kit.check.asking import ask_about, choose_topics, picture_rest
 from webgpu_kit.check.drive import Drive
 from webgpu_kit.check.ranking import Answered, compare_answers, explain_loss
-from webgpu_kit.check.retrieval import ask_questions, index_samples, show_search
+from webgpu_kit.check.retrieval import ask_questions, count_gpu_work, index_samples, show_search
 from webgpu_kit.errors import CheckError
 from webgpu_kit.golden_file import RecordedGolden
 from webgpu_kit.manifest import Backend, Manifest
 from webgpu_kit.parity import measure_parity
 from webgpu_kit.questions import RecordedQuestions
-from webgpu_kit.report import AgreementEntry, GpuWork, PageEntry, ParityEntry, RetrievalEntry, TurnEntry, Verdict
+from webgpu_kit.report import (
+    AgreementEntry,
+    AskedEntry,
+    GpuWork,
+    PageEntry,
+    ParityEntry,
+    RetrievalEntry,
+    TurnEntry,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from playwright import async_api
@@ -69,6 +79,17 @@ class SearchOutcome:
     reason: str
     samples_run: int
     retrieval: RetrievalEntry | None
+    page: PageEntry
+
+
+@dataclass(frozen=True)
+class AskOutcome:
+    """What a page said when it was asked."""
+
+    verdict: Verdict
+    reason: str
+    samples_run: int
+    answers: list[AskedEntry]
     page: PageEntry
 
 
@@ -136,6 +157,43 @@ async def prove_search(
         faults += explain_contradictions(page, demand)
     faults += explain_problems(page)
     return SearchOutcome("failed" if faults else "passed", "; ".join(faults), len(answers), retrieval, page)
+
+
+async def prove_asking(
+    context: async_api.BrowserContext, origin: str, demand: Demand, questions: RecordedQuestions, patience: Patience
+) -> AskOutcome:
+    """Let the page index its sample documents, ask it through its own form, and judge what it said."""
+    faults, answers, topics, gpu = list[str](), list[AskedEntry](), choose_topics(questions), None
+    async with open_visit(context, origin, demand.path, patience) as visit:
+        try:
+            await _load(visit)
+            await index_samples(visit, len({document for document, _ in questions.passages}))
+            answers += await ask_about(visit, topics)
+            gpu = await count_gpu_work(visit)
+        except CheckError as error:
+            faults.append(error.message)
+        page = await _describe(visit)
+        if not faults:
+            try:
+                page.pictures = await picture_rest(visit, topics, answers)
+            except CheckError as error:
+                faults.append(error.message)
+    page.gpu = gpu
+    if answers:
+        faults += explain_contradictions(page, demand)
+        faults += explain_models(answers, demand)
+    faults += explain_problems(page)
+    return AskOutcome("failed" if faults else "passed", "; ".join(faults), len(answers), answers, page)
+
+
+def explain_models(answers: Sequence[AskedEntry], demand: Demand) -> list[str]:
+    """Where the language model ran somewhere else than was asked."""
+    said = [answer.model for answer in answers if answer.model]
+    return [
+        f"the answer was asked of {demand.backend}, and comes from {each}"
+        for each in said
+        if not each.endswith(f" on {demand.backend}")
+    ]
 
 
 async def _load(visit: Visit) -> None:

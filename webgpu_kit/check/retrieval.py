@@ -98,9 +98,13 @@ async def index_samples(visit: Visit, count: int) -> None:
     known: list[str] = []
     while True:
         shelf = await visit.guard("the page is frozen", visit.page.evaluate(READ_SHELF))
+        if shelf["isOpen"] and shelf["problems"] and not began and not pressed:
+            raise CheckError(f"the search: the index that came with the page: {shelf['problems'][0]}")
         if shelf["isOpen"] and shelf["documents"] and not pressed:
             # An index that came with the page. The visitor's own collections begin empty.
             if not began:
+                # The name that the page proposes: accepted without one, there is none.
+                visit.page.once("dialog", lambda dialog: dialog.accept(dialog.default_value))
                 await visit.guard("the search: no collection can be begun", visit.page.evaluate(BEGIN_COLLECTION))
             began = True
         elif shelf["isOpen"] and not pressed:
@@ -127,7 +131,7 @@ async def ask_questions(visit: Visit, golden: RecordedQuestions) -> tuple[list[A
     passages = await visit.page.evaluate("({ passages }) => passages", opened)
     explain_passages(golden, [(document, text) for document, text in passages])
     original = await visit.guard("the index cannot be copied", visit.page.evaluate_handle(COPY_INDEX, opened))
-    before = await visit.guard("the page is frozen", visit.page.evaluate(READ_GPU))
+    before = await count_gpu_work(visit)
     order = list(range(len(golden.questions)))
     random.Random(0).shuffle(order)
     clock, answers = Stopwatch(), list[Answered]()
@@ -135,8 +139,14 @@ async def ask_questions(visit: Visit, golden: RecordedQuestions) -> tuple[list[A
         if start >= LEAST_QUESTIONS and clock.seconds() > visit.patience.budget_s:
             break
         answers += await _ask(visit, opened, original, order[start : start + AT_ONCE])
-    after = await visit.guard("the page is frozen", visit.page.evaluate(READ_GPU))
-    return answers, GpuWork.model_validate({name: after[name] - before[name] for name in after})
+    after = await count_gpu_work(visit)
+    names = GpuWork.model_fields
+    return answers, GpuWork(**{name: getattr(after, name) - getattr(before, name) for name in names})
+
+
+async def count_gpu_work(visit: Visit) -> GpuWork:
+    """What the model that searches has asked of the GPU so far."""
+    return GpuWork.model_validate(await visit.guard("the page is frozen", visit.page.evaluate(READ_GPU)))
 
 
 async def _ask(

@@ -97,8 +97,8 @@ def decode_text(content: bytes, is_html: bool) -> str:
     wide = WIDE.get(content[:2])
     declared = CHARSET.search(content[:2048]) if is_html and not wide else None
     encoding = wide or (declared[1].decode() if declared else "utf-8")
-    if not wide and b"\0" in content[:65_536]:
-        raise ValueError("is a binary file, not a text")
+    if not wide:
+        _refuse_zeros(content[:65_536])
     try:
         text = content.decode(WESTERN.get(encoding.lower(), encoding)).removeprefix("\ufeff")
     except LookupError as error:
@@ -108,3 +108,13 @@ def decode_text(content: bytes, is_html: bool) -> str:
     if len(CONTROLS.findall(text)) > len(text) * MOST_CONTROLS:
         raise ValueError("is a binary file, not a text")
     return text
+
+
+def _refuse_zeros(content: bytes) -> None:
+    """No text in UTF-8 has a zero byte; western text in UTF-16 has one in every second byte."""
+    zeros = [content[parity::2].count(0) for parity in (0, 1)]
+    if not any(zeros):
+        return
+    if min(zeros) == 0 and max(zeros) * 4 > len(content):
+        raise ValueError("is written in UTF-16 without a mark that says so; save it as UTF-8")
+    raise ValueError("is a binary file, not a text")

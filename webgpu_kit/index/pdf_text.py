@@ -37,12 +37,13 @@ def read_pages(content: bytes) -> list[str]:
 
 def join_pages(pages: list[str]) -> tuple[str, list[int]]:
     """The whole text, and where each page begins in it. A sentence may go on overleaf."""
-    text, starts = "", []
+    text, last, starts = "", "", []
     for page in pages:
-        if text and page:
-            text += "\n\n" if SENTENCE_END.search(text) else "\n"
+        if last and page:
+            text += "\n\n" if SENTENCE_END.search(last) else "\n"
         starts.append(len(text))
         text += page
+        last = page or last
     return text, starts
 
 

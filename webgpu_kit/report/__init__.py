@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from webgpu_kit.manifest import Backend, Tools
+from webgpu_kit.report.asking import AskedEntry, Ending, MarkEntry, Picture
 from webgpu_kit.report.search import RetrievalEntry
 from webgpu_kit.report.text import Action, AgreementEntry, GreedyEntry, PartingEntry, TurnEntry
 from webgpu_kit.report.variants import VariantLine
@@ -21,20 +22,26 @@ __all__ = [
     "Action",
     "Adapter",
     "AgreementEntry",
+    "AnyResult",
+    "AskEntry",
+    "AskedEntry",
     "BenchReport",
     "BenchRow",
     "BrowserEntry",
     "CheckReport",
     "DoctorItem",
     "DoctorReport",
+    "Ending",
     "GpuWork",
     "GreedyEntry",
     "LoadEntry",
+    "MarkEntry",
     "NativeEntry",
     "PageEntry",
     "PairEntry",
     "ParityEntry",
     "PartingEntry",
+    "Picture",
     "Problem",
     "ProblemKind",
     "RetrievalEntry",
@@ -162,6 +169,7 @@ class PageEntry(_Part):
     screenshot_png: bytes = Field(default=b"", exclude=True, repr=False)
     phone_screenshot: str = Field(default="", description="the same page as a phone shows it")
     phone_screenshot_png: bytes = Field(default=b"", exclude=True, repr=False)
+    pictures: list[Picture] = Field(default_factory=list)
     chat: list[TurnEntry] = Field(default_factory=list, description="a chat that was held on the page")
 
 
@@ -202,11 +210,27 @@ class SearchEntry(_Result):
         return f"search: {self.model} {self.variant} on {self.backend}"
 
 
+class AskEntry(_Result):
+    """Questions asked through the page's own form, found with one variant; `samples` are questions."""
+
+    variant: str
+    backend: Backend
+    answers: list[AskedEntry] = Field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        """One line for people."""
+        return f"asking: {self.model} {self.variant} on {self.backend}"
+
+
 class WorldEntry(_Result):
     """The site as some visitors meet it: without a WebGPU adapter, or without cross-origin isolation."""
 
     name: WorldName
     title: str
+
+
+AnyResult = PairEntry | SearchEntry | AskEntry | WorldEntry
 
 
 class CheckReport(_Part):
@@ -223,14 +247,15 @@ class CheckReport(_Part):
     browser: BrowserEntry
     pairs: list[PairEntry]
     searches: list[SearchEntry] = Field(default_factory=list)
+    asks: list[AskEntry] = Field(default_factory=list)
     worlds: list[WorldEntry]
 
     model_config = ConfigDict(extra="ignore", serialize_by_alias=True, populate_by_name=True)
 
     @property
-    def results(self) -> list[PairEntry | SearchEntry | WorldEntry]:
-        """Pairs, then searches, then worlds."""
-        return [*self.pairs, *self.searches, *self.worlds]
+    def results(self) -> list[AnyResult]:
+        """Pairs, then searches and questions, then worlds."""
+        return [*self.pairs, *self.searches, *self.asks, *self.worlds]
 
     @property
     def lacks_questions(self) -> bool:

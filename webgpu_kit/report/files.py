@@ -29,6 +29,7 @@ def write_report(report: CheckReport, folder: Path) -> Path:
         "junit.xml": render_junit(report),
         **{page.screenshot: page.screenshot_png for page in report.pages if page.screenshot_png},
         **{page.phone_screenshot: page.phone_screenshot_png for page in report.pages if page.phone_screenshot_png},
+        **{picture.file: picture.png for page in report.pages for picture in page.pictures if picture.png},
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from webgpu_kit.report.variants import TEXT_FIGURES, describe_text
 
 if TYPE_CHECKING:
-    from webgpu_kit.report import CheckReport, PairEntry, ParityEntry, SearchEntry, Verdict, WorldEntry
+    from webgpu_kit.report import AnyResult, CheckReport, ParityEntry, Verdict
 
 TEMPLATE_NAME = "report.html.jinja"
 # A parity bar shows orders of magnitude: its threshold stands at this share of its length.
@@ -51,6 +51,7 @@ def render_html(report: CheckReport) -> str:
         agreements=describe_agreement(report),
         relevances=describe_relevance(report),
         chats=[result for result in report.pairs if result.page and result.page.chat],
+        asked=[result for result in report.asks if result.answers],
         shots=[shot for result in report.results for shot in list_shots(result)],
     )
 
@@ -65,7 +66,7 @@ class Shot:
     is_phone: bool
 
 
-def list_shots(result: PairEntry | SearchEntry | WorldEntry) -> list[Shot]:
+def list_shots(result: AnyResult) -> list[Shot]:
     """The pictures of a result's page: as a desktop shows it, then as a phone does."""
     page = result.page
     if page is None:
@@ -74,6 +75,7 @@ def list_shots(result: PairEntry | SearchEntry | WorldEntry) -> list[Shot]:
         Shot(result.title, result.verdict, page.screenshot_png, False),
         Shot(f"{result.title}, on a phone", result.verdict, page.phone_screenshot_png, True),
     ]
+    shots += [Shot(f"{result.title}: {picture.title}", result.verdict, picture.png, False) for picture in page.pictures]
     return [shot for shot in shots if shot.png]
 
 

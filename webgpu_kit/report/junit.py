@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 if TYPE_CHECKING:
-    from webgpu_kit.report import CheckReport, PairEntry, SearchEntry, WorldEntry
+    from webgpu_kit.report import AnyResult, CheckReport
 
 # XML 1.0 has no way to write these at all, and a page's console may hold any of them.
 NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -39,7 +39,7 @@ def render_junit(report: CheckReport) -> bytes:
     return document + b"\n"
 
 
-def _add_case(suite: ElementTree.Element, report: CheckReport, result: PairEntry | SearchEntry | WorldEntry) -> None:
+def _add_case(suite: ElementTree.Element, report: CheckReport, result: AnyResult) -> None:
     case = ElementTree.SubElement(
         suite,
         "testcase",

@@ -42,11 +42,13 @@ export function joinPieces(pieces) {
  */
 export function joinPages(texts) {
   let text = "";
+  let last = "";
   const pages = texts.map((page) => {
-    // A sentence may go on overleaf.
-    if (text && page) text += sentenceEnd.test(text) ? "\n\n" : "\n";
+    // A sentence may go on overleaf. Only the page before is looked at: the whole, for each page, takes seconds.
+    if (last && page) text += sentenceEnd.test(last) ? "\n\n" : "\n";
     const start = text.length;
     text += page;
+    last = page || last;
     return start;
   });
   return { text, pages };

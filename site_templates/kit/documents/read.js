@@ -68,10 +68,22 @@ function decodeText(bytes, name, isHtml) {
   const isWide = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
   const declared = isHtml ? /<meta[^>]+charset\s*=\s*["']?([\w-]+)/i.exec(latin(bytes.subarray(0, 2048)))?.[1] : undefined;
   const encoding = isWide ? (first === 0xff ? "utf-16le" : "utf-16be") : (declared ?? "utf-8");
-  if (!isWide && bytes.subarray(0, 65_536).includes(0)) throw bad(name, "is a binary file, not a text");
+  if (!isWide) refuseZeros(bytes.subarray(0, 65_536), name);
   const text = decode(bytes, encoding, name);
   if ((text.match(controls)?.length ?? 0) > text.length * mostControls) throw bad(name, "is a binary file, not a text");
   return text;
+}
+
+/**
+ * No text in UTF-8 has a zero byte. Western text in UTF-16 has one in every second byte; without its mark it is not read.
+ * @param {Uint8Array} bytes
+ * @param {string} name
+ */
+function refuseZeros(bytes, name) {
+  if (!bytes.includes(0)) return;
+  const zeros = [0, 1].map((parity) => bytes.filter((byte, index) => !byte && (index & 1) === parity).length);
+  const isLikelyWide = Math.min(...zeros) === 0 && Math.max(...zeros) * 4 > bytes.length;
+  throw bad(name, isLikelyWide ? "is written in UTF-16 without a mark that says so. Save it as UTF-8 and add it again" : "is a binary file, not a text");
 }
 
 /**

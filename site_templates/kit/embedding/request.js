@@ -33,12 +33,21 @@ export function readEmbeddingRequest(options, dimensions) {
   if (format !== "float" && format !== "base64") {
     throw bad("encoding_format", `encoding_format must be "float" or "base64", not ${describe(format)}.`);
   }
-  const asked = options.dimensions ?? dimensions;
-  if (asked !== dimensions) {
-    const words = `This model's embeddings have ${dimensions} dimensions and mean nothing when cut to ${describe(asked)}.`;
-    throw new KitError("unsupported", words, { param: "dimensions" });
-  }
+  checkDimensions(options.dimensions ?? dimensions, dimensions);
   return { inputs: readInputs(options.input), isBase64: format === "base64" };
+}
+
+/**
+ * @param {unknown} asked
+ * @param {number} dimensions  of the model
+ */
+function checkDimensions(asked, dimensions) {
+  if (asked === dimensions) return;
+  if (!Number.isInteger(asked) || Number(asked) < 1) {
+    throw bad("dimensions", `dimensions must be a whole number from 1 on, not ${describe(asked)}.`);
+  }
+  const words = `This model's embeddings have ${dimensions} dimensions and mean nothing with ${asked}.`;
+  throw new KitError("unsupported", words, { param: "dimensions" });
 }
 
 /**
@@ -46,11 +55,14 @@ export function readEmbeddingRequest(options, dimensions) {
  * @returns {(string | number[])[]}
  */
 function readInputs(input) {
+  if (input === "") throw bad("input", "input is an empty text.");
   const list = typeof input === "string" || isTokens(input) ? [input] : input;
   if (!Array.isArray(list) || !list.length) {
     throw bad("input", `input must be a text, a list of texts, or a list of tokens, not ${describe(input)}.`);
   }
   if (list.length > mostInputs) throw bad("input", `input has ${list.length} entries; at most ${mostInputs} are taken.`);
+  const noToken = typeof list[0] === "number" ? list.findIndex((id) => !isToken(id)) : -1;
+  if (noToken >= 0) throw bad("input", `input[${noToken}] is ${describe(list[noToken])}: a token is a whole number from 0 on.`);
   const wrong = list.findIndex((each) => (typeof list[0] === "string" ? typeof each !== "string" : !isTokens(each)));
   if (wrong >= 0) throw bad("input", `input[${wrong}] is ${describe(list[wrong])}: all must be texts, or all tokens.`);
   const empty = list.indexOf("");
@@ -63,7 +75,15 @@ function readInputs(input) {
  * @returns {value is number[]}
  */
 function isTokens(value) {
-  return Array.isArray(value) && value.length > 0 && value.every((id) => Number.isInteger(id) && id >= 0);
+  return Array.isArray(value) && value.length > 0 && value.every(isToken);
+}
+
+/**
+ * @param {unknown} id
+ * @returns {boolean}
+ */
+function isToken(id) {
+  return Number.isInteger(id) && Number(id) >= 0;
 }
 
 /**

@@ -102,7 +102,8 @@ export class SearchService {
   /** @param {string} name  of a collection, open or not */
   async delete(name) {
     await this.store?.delete(name);
-    if (name === this.#name) this.#collection = null;
+    // Whoever still looks at it finds nothing in it, until another is opened.
+    if (name === this.#name && this.model) this.#collection = new Collection(this.model.dimensions);
   }
 
   /** @param {string} id @returns {import("./collection.js").IndexedDocument | null} */

@@ -22,30 +22,50 @@ const blank = /^[ \t\r\n\u00a0\u2028\u2029\u3000\ufeff]*$/;
 const heading = /^#{1,6}[ \t]/;
 const space = /[ \t\r\n\u00a0\u3000]/;
 
+/** So many sentences at a time that the page they are split on stays awake: a long PDF has tens of thousands. */
+const sentencesAtOnce = 256;
+
 /**
  * @param {string} text
  * @returns {Span[]} its sentences without the space around them
  */
 export function findSentences(text) {
-  /** @type {Span[]} */
-  const spans = [];
+  return [...walkSentences(text)];
+}
+
+/**
+ * @param {string} text
+ * @returns {Generator<Span, void, void>}
+ */
+function* walkSentences(text) {
   let start = 0;
-  for (const match of [...text.matchAll(sentenceEnd), null]) {
-    const end = match ? match.index + match[0].length : text.length;
-    if (end > start) spans.push(trimSpan(text, start, end));
+  for (const match of text.matchAll(sentenceEnd)) {
+    const end = match.index + match[0].length;
+    yield* trimSpan(text, start, end);
     start = end;
   }
-  return spans.filter(({ start: from, end }) => end > from);
+  yield* trimSpan(text, start, text.length);
 }
 
 /**
  * @param {string} text
  * @param {(texts: string[]) => Promise<ArrayLike<number>>} countTokens
- * @param {{budget?: number, overlap?: number}} [limits]  in tokens
+ * @param {{budget?: number, overlap?: number, signal?: AbortSignal}} [options]  budget and overlap in tokens
  * @returns {Promise<Span[]>} the passages, in their order
  */
-export async function splitText(text, countTokens, { budget = passageTokens, overlap = overlapTokens } = {}) {
-  const units = await measure(text, findSentences(text), countTokens, budget);
+export async function splitText(text, countTokens, { budget = passageTokens, overlap = overlapTokens, signal } = {}) {
+  /** @type {Unit[]} */
+  const units = [];
+  /** @type {Span[]} */
+  let some = [];
+  for (const span of walkSentences(text)) {
+    some.push(span);
+    if (some.length < sentencesAtOnce) continue;
+    units.push(...(await measure(text, some, countTokens, budget)));
+    signal?.throwIfAborted();
+    some = [];
+  }
+  units.push(...(await measure(text, some, countTokens, budget)));
   return packUnits(units, budget, overlap);
 }
 
@@ -87,7 +107,7 @@ function halve(text, { start, end }) {
   }
   const splitsPair = text.charCodeAt(cut) >= 0xdc00 && text.charCodeAt(cut) <= 0xdfff;
   if (splitsPair && cut - 1 > start) cut--;
-  return [trimSpan(text, start, cut), trimSpan(text, cut, end)].filter((half) => half.end > half.start);
+  return [...trimSpan(text, start, cut), ...trimSpan(text, cut, end)];
 }
 
 /**
@@ -136,10 +156,10 @@ function backUp(units, first, last, overlap, budget) {
  * @param {string} text
  * @param {number} start
  * @param {number} end
- * @returns {Span}
+ * @returns {Span[]} one without the space around it, none where there is nothing else
  */
 function trimSpan(text, start, end) {
   while (start < end && blank.test(text[start])) start++;
   while (end > start && blank.test(text[end - 1])) end--;
-  return { start, end };
+  return end > start ? [{ start, end }] : [];
 }

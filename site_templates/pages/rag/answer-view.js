@@ -6,6 +6,7 @@ import { findSupport } from "./support.js";
 
 /** @typedef {import("./kit/search/collection.js").Found} Found */
 /** @typedef {import("./quotes.js").Quote} Quote */
+/** @typedef {"answered" | "refused" | "stopped" | "failed"} Ending */
 
 /** One answer at a time. */
 export class AnswerView {
@@ -21,15 +22,39 @@ export class AnswerView {
     this.#open = open;
   }
 
-  /** A sentence of the page's own in place of an answer. @param {string} question @param {string} words */
-  say(question, words) {
-    this.#begin(question, false);
+  /**
+   * A sentence of the page's own in place of an answer.
+   * @param {string} question
+   * @param {string} words
+   * @param {Ending} [ending]
+   */
+  say(question, words, ending = "refused") {
+    this.#begin(question);
     this.#note.textContent = words;
+    this.#end({ ending });
+  }
+
+  /** Whether it is a sentence of the page's own that stands there. @returns {boolean} */
+  get isRefusal() {
+    return this.#section.dataset.ending === "refused";
+  }
+
+  clear() {
+    this.#section.hidden = true;
+    delete this.#section.dataset.ending;
+  }
+
+  /** @param {string} question  whose passages are looked for */
+  look(question) {
+    this.#begin(question);
+    this.#note.textContent = "Looking in your files";
   }
 
   /** @param {string} question */
   start(question) {
-    this.#begin(question, true);
+    this.#begin(question);
+    this.#note.textContent = "Reading the passages";
+    this.#stop.hidden = false;
   }
 
   /** @param {string} words  what is going on */
@@ -39,6 +64,7 @@ export class AnswerView {
 
   /** @param {string} text  as it comes, not yet checked against the passages */
   showDraft(text) {
+    this.#note.textContent = "";
     this.#text.classList.add("is-draft");
     this.#text.textContent = text;
   }
@@ -48,9 +74,9 @@ export class AnswerView {
    * @param {string} text
    * @param {readonly Found[]} passages
    * @param {readonly Quote[]} quotes
-   * @param {string} note
+   * @param {{ending: Ending, note: string, variant?: string, backend?: string}} end  with the pair that answered
    */
-  finish(text, passages, quotes, note) {
+  finish(text, passages, quotes, { note, ...end }) {
     const sentences = findSupport(text, passages.map((each) => each.text));
     const kept = sentences.filter(({ passage }) => passage !== null);
     const dropped = sentences.length - kept.length;
@@ -59,8 +85,9 @@ export class AnswerView {
     this.#text.replaceChildren(...shown.flatMap(({ text: words, passage }) => {
       return [words.trim(), this.#cite(passages, /** @type {number} */ (passage)), " "];
     }));
-    this.#stop.hidden = true;
-    this.#note.textContent = `${describeDropped(kept.length, dropped)} ${note}`.trim();
+    const isCut = end.ending === "stopped" && !kept.length;
+    this.#note.textContent = isCut ? `${note} This is the closest sentence.` : `${describeDropped(kept.length, dropped)} ${note}`.trim();
+    this.#end(end);
   }
 
   /**
@@ -75,14 +102,21 @@ export class AnswerView {
     return cite;
   }
 
-  /** @param {string} question @param {boolean} isBusy */
-  #begin(question, isBusy) {
+  /** @param {string} question */
+  #begin(question) {
     this.#section.hidden = false;
+    for (const name of Object.keys(this.#section.dataset)) delete this.#section.dataset[name];
+    this.#section.dataset.state = "open";
     this.#question.textContent = question;
     this.#text.replaceChildren();
     this.#text.classList.remove("is-draft");
     this.#note.textContent = "";
-    this.#stop.hidden = !isBusy;
+  }
+
+  /** @param {{ending: Ending, variant?: string, backend?: string}} end */
+  #end(end) {
+    this.#stop.hidden = true;
+    Object.assign(this.#section.dataset, { state: "done", ...end });
   }
 }
 

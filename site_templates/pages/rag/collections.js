@@ -8,12 +8,14 @@ import { fetchPublished, listPublished } from "./published.js";
  * @typedef {import("./published.js").PublishedIndex} PublishedIndex
  *
  * @typedef {object} CollectionListener
+ * @property {() => void} onLeave  before another is opened
  * @property {(contents: Contents) => void} onOpen
  * @property {(words: string) => void} onProblem
  * @property {(words: string) => void} onWait  what is going on
  */
 
 const firstName = "My files";
+const longestName = 80;
 const openKey = "webgpu-kit-collection";
 
 /** Before the name of one that came with the page: the visitor may have another of that name. */
@@ -41,7 +43,10 @@ export class Collections {
 
   async start() {
     const select = find("#collection", HTMLSelectElement);
-    select.addEventListener("change", () => void this.#open(select.value));
+    select.addEventListener("change", () => {
+      this.#listener.onLeave();
+      void this.#open(select.value);
+    });
     this.#listen("new", () => this.#begin());
     this.#listen("export", () => this.#export());
     this.#listen("delete", () => this.#delete());
@@ -115,7 +120,10 @@ export class Collections {
   }
 
   async #begin() {
-    await this.#open(await this.#freeName("Collection"));
+    const name = prompt("Name of the new collection", await this.#freeName("Collection"))?.trim().slice(0, longestName);
+    if (!name) return;
+    this.#listener.onLeave();
+    await this.#open(await this.#freeName(name));
   }
 
   /** @param {string} stem @returns {Promise<string>} */
@@ -146,6 +154,7 @@ export class Collections {
 
   async #delete() {
     if (!confirm(`Delete "${this.#name}" and its index? Your files stay where they are.`)) return;
+    this.#listener.onLeave();
     await this.#index.delete(this.#name);
     const [next] = await this.#index.list(this.#model);
     await this.#open(next?.isUsable ? next.name : firstName);

@@ -64,7 +64,7 @@ async function indexFile({ name, file }, { index, embedder, signal }, tell) {
   const read = await readDocument(file, name, { onPage, signal });
   const begun = read.kind === "pdf" ? readingShare : 0;
   const countTokens = (/** @type {string[]} */ texts) => embedder.countTokens(texts);
-  const passages = await splitText(read.text, countTokens);
+  const passages = await splitText(read.text, countTokens, { signal });
   const texts = passages.map(({ start, end }) => read.text.slice(start, end));
   const vectors = await embedAll(texts, embedder, signal, (share) => tell(begun + (1 - begun) * share));
   await index.add([{ document: { ...read, id: name, passages }, vectors }]);

@@ -8,9 +8,8 @@ import { AnswerView } from "./answer-view.js";
 import { Asker } from "./asker.js";
 import { Shelf } from "./shelf.js";
 import { isKnownLanguage } from "./language.js";
-import { showPassages } from "./passages.js";
+import { pickShown, showPassages } from "./passages.js";
 import { openReader } from "./reader.js";
-import { isRelevant } from "./relevance.js";
 
 /** @typedef {import("./kit/search/collection.js").Found} Found */
 /** @typedef {{models: Record<string, string>}} RagSettings */
@@ -38,24 +37,36 @@ if (model && only) {
 /** @param {import("./kit/ui/shell.js").Model} embedder */
 async function openLibrary(embedder) {
   const index = startSearch();
+  let asked = 0;
   const view = new AnswerView((found) => void open(found));
   const asker = new Asker(settings.models.chat, embedder, view);
   const shelf = new Shelf(index, embedder, identifyModel(embedder.manifest, embedder.variant), {
     samples: settings.samples ?? [],
-    onChange: () => void search(),
+    onOpen: () => {
+      asked++;
+      asker.leave();
+      view.clear();
+    },
+    onChange: () => {
+      // Questions about the sample documents, which nothing else answers.
+      document.querySelector("#suggestions")?.toggleAttribute("hidden", !shelf.hasSamples);
+      if (view.isRefusal && !shelf.isBusy) view.clear(); // what it says may not be so any more
+      void search();
+    },
   });
 
   /** @param {Found} found */
   const open = async (found) => {
     const document = await index.read(found.documentId);
     if (document) openReader(document, found);
+    else note.textContent = `${found.name} is not in this collection any more.`;
   };
 
   /** @param {string} query @returns {Promise<{vector: Float32Array, found: Found[]}>} */
   const look = async (query) => {
     if (!query || !shelf.passages) return { vector: new Float32Array(0), found: [] };
     const { embeddings: vector } = await embedder.embed({ inputs: [query], cut: true });
-    return { vector, found: await index.search({ vector, query, count: shownPassages }) };
+    return { vector, found: pickShown(await index.search({ vector, query, count: shownPassages })) };
   };
 
   const search = latestOnly(async () => {
@@ -75,14 +86,20 @@ async function openLibrary(embedder) {
   const ask = async () => {
     const query = question.value.trim();
     if (!query) return question.focus();
-    if (!shelf.passages) {
-      view.say(query, "There are no files to answer from yet. Add some, or use the sample documents.");
-      return;
+    asker.leave();
+    const own = ++asked;
+    try {
+      if (!shelf.passages) return view.say(query, "There are no files to answer from yet. Add some, or use the sample documents.");
+      view.look(query);
+      const { vector, found } = await look(query);
+      if (own !== asked) return; // a newer question has the place
+      showPassages(query, found, shelf.passages, (each) => void open(each));
+      if (found.length) await asker.answer(query, vector, found);
+      else if (shelf.isBusy) view.say(query, "Nothing that is read so far is about that. Ask again when all files are read.");
+      else view.say(query, "Nothing in these files is about that, so there is no answer.");
+    } catch (error) {
+      if (own === asked) view.say(query, error instanceof Error ? error.message : String(error), "failed");
     }
-    const { vector, found } = await look(query);
-    showPassages(query, found, shelf.passages, (each) => void open(each));
-    if (!isRelevant(found)) view.say(query, "Nothing in these files is about that, so there is no answer.");
-    else await asker.answer(query, vector, found);
   };
 
   let timer = 0;

@@ -6,15 +6,22 @@ import { isRelevant, leastScore } from "./relevance.js";
 /** @typedef {import("./kit/search/collection.js").Found} Found */
 
 /**
- * @param {string} query
+ * Those that the page shows, in their order; an answer counts them as the list does.
  * @param {readonly Found[]} found
+ * @returns {Found[]} none where nothing has to do with the question
+ */
+export function pickShown(found) {
+  return isRelevant(found) ? found.filter(isWorthShowing) : [];
+}
+
+/**
+ * @param {string} query
+ * @param {readonly Found[]} shown
  * @param {number} total  passages that were searched
  * @param {(found: Found) => void} open
  */
-export function showPassages(query, found, total, open) {
-  const note = find("#found-note", HTMLElement);
-  const shown = isRelevant(found) ? found.filter(isWorthShowing) : [];
-  note.textContent = describe(query, shown.length, total);
+export function showPassages(query, shown, total, open) {
+  find("#found-note", HTMLElement).textContent = describe(query, shown.length, total);
   find("#passages", HTMLElement).replaceChildren(...shown.map((each, index) => drawPassage(each, index + 1, open)));
 }
 

@@ -6,6 +6,9 @@ import { nameOf } from "./passages.js";
 /** @typedef {import("./kit/search/collection.js").IndexedDocument} IndexedDocument */
 /** @typedef {import("./kit/search/collection.js").Found} Found */
 
+/** In characters. Through a longer document the way to the mark is not shown: it would be seconds of a blur. */
+const longestGlide = 20_000;
+
 const block = /[ \t]*#{1,6}[ \t][^\n]*|[^\n](?:[^\n]|\n(?![ \t]*\n|[ \t]*#{1,6}[ \t]))*/g;
 
 /**
@@ -18,7 +21,8 @@ export function openReader({ text, pages }, found) {
   find("#reader-title", HTMLElement).textContent = nameOf(found);
   body.replaceChildren(...drawText(text, pages, found));
   if (!dialog.open) dialog.showModal();
-  body.querySelector("mark")?.scrollIntoView({ block: "center", behavior: prefersStillness() ? "auto" : "smooth" });
+  const isFar = text.length > longestGlide || prefersStillness();
+  body.querySelector("mark")?.scrollIntoView({ block: "center", behavior: isFar ? "auto" : "smooth" });
 }
 
 /**

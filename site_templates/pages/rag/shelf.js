@@ -9,18 +9,26 @@ import { explainForeign } from "./language.js";
 /**
  * @typedef {import("./kit/search/service.js").Contents} Contents
  * @typedef {import("./indexing.js").Given} Given
- * @typedef {{samples: {path: string, label: string}[], onChange: () => void}} ShelfOptions
+ *
+ * @typedef {object} ShelfOptions
+ * @property {{path: string, label: string}[]} samples
+ * @property {() => void} onChange
+ * @property {() => void} onOpen  another collection
  */
 
 /** One collection at a time. */
 export class Shelf {
   passages = 0;
+  /** Whether files are being read: more may be found when they are. */
+  isBusy = false;
+  /** Whether the sample documents, or some of them, are in the collection. */
+  hasSamples = false;
   #index;
   #embedder;
   #options;
   #abort = new AbortController();
   #collections;
-  /** @type {Promise<void>} files are added one drop after the other */
+  /** @type {Promise<void>} files are added one drop after the other, into the collection that was open then */
   #work = Promise.resolve();
 
   /**
@@ -34,7 +42,11 @@ export class Shelf {
     this.#embedder = embedder;
     this.#options = options;
     this.#collections = new Collections(index, identity, {
-      onOpen: (contents) => this.#show(contents),
+      onLeave: () => this.#stop(),
+      onOpen: (contents) => {
+        this.#show(contents);
+        this.#options.onOpen();
+      },
       onProblem: (words) => this.#explain([words]),
       onWait: (words) => (find("#shelf-count", HTMLElement).textContent = words),
     });
@@ -59,10 +71,18 @@ export class Shelf {
       drop.classList.remove("is-over");
       if (event.dataTransfer) this.#add(await listDropped(event.dataTransfer));
     });
+    // What is read by then is kept, the rest would be missing without a word.
+    addEventListener("beforeunload", (event) => this.isBusy && event.preventDefault());
     // A file that misses the field would replace the page.
     for (const name of ["dragover", "drop"]) addEventListener(name, (event) => event.preventDefault());
     document.querySelector("#add-samples")?.addEventListener("click", () => void this.#addSamples());
-    find("#indexing-stop", HTMLButtonElement).addEventListener("click", () => this.#abort.abort());
+    find("#indexing-stop", HTMLButtonElement).addEventListener("click", () => this.#stop());
+  }
+
+  /** What is read, and what waits for it. */
+  #stop() {
+    this.#abort.abort();
+    this.#abort = new AbortController();
   }
 
   /** @param {"files" | "folder"} id */
@@ -70,7 +90,8 @@ export class Shelf {
     const input = find(`#${id}`, HTMLInputElement);
     find(`#choose-${id}`, HTMLButtonElement).addEventListener("click", () => input.click());
     input.addEventListener("change", () => {
-      this.#add([...(input.files ?? [])].map((file) => ({ name: file.webkitRelativePath || file.name, file })));
+      const given = [...(input.files ?? [])].map((file) => ({ name: file.webkitRelativePath || file.name, file }));
+      this.#add(given.filter(({ name }) => !name.includes("/.")));
       input.value = "";
     });
   }
@@ -90,23 +111,38 @@ export class Shelf {
 
   /** @param {Given[]} given */
   #add(given) {
-    if (given.length) this.#work = this.#work.then(() => this.#indexNow(given));
+    const { signal } = this.#abort;
+    if (given.length) this.#work = this.#work.then(() => this.#indexNow(given, signal));
   }
 
-  /** @param {Given[]} given */
-  async #indexNow(given) {
-    this.#abort = new AbortController();
+  /** @param {Given[]} given @param {AbortSignal} signal */
+  async #indexNow(given, signal) {
+    if (signal.aborted) return;
     const panel = find("#indexing", HTMLElement);
+    panel.hidden = false;
+    this.isBusy = true;
+    this.#explain([]);
+    try {
+      await this.#collections.openOwn();
+      await this.#read(given, signal);
+    } catch (error) {
+      this.#explain([error instanceof Error ? error.message : String(error)]);
+    } finally {
+      this.isBusy = false;
+      panel.hidden = true;
+      this.#options.onChange();
+    }
+  }
+
+  /** @param {Given[]} given @param {AbortSignal} signal */
+  async #read(given, signal) {
     const words = find("#indexing-words", HTMLElement);
     const bar = find("#indexing-bar", HTMLProgressElement);
-    panel.hidden = false;
-    this.#explain([]);
-    await this.#collections.openOwn();
     let last = 0;
     const { problems, foreign } = await indexFiles(given, {
       index: this.#index,
       embedder: this.#embedder,
-      signal: this.#abort.signal,
+      signal,
       onStep: ({ name, file, files, share, page }) => {
         words.textContent = `Reading ${name}${page && `, ${page}`}` + (files > 1 ? ` (file ${file} of ${files})` : "");
         bar.value = (file - 1 + share) / files;
@@ -117,7 +153,6 @@ export class Shelf {
     const contents = await this.#refresh();
     this.#explain([...problems, ...(contents.problem ? [contents.problem] : [])], explainForeign(foreign));
     await this.#collections.refresh();
-    panel.hidden = true;
   }
 
   /** @returns {Promise<Contents>} */
@@ -130,6 +165,7 @@ export class Shelf {
   /** @param {Contents} contents */
   #show({ documents, passages, isReadOnly, problem }) {
     this.passages = passages;
+    this.hasSamples = documents.some(({ name }) => this.#options.samples.some(({ label }) => label === name));
     find("#shelf-count", HTMLElement).textContent = passages ? formatCount(passages, "passage") : "";
     document.querySelector("#add-samples")?.toggleAttribute("hidden", documents.length > 0);
     find("#collection-delete", HTMLButtonElement).hidden = isReadOnly;
@@ -141,9 +177,19 @@ export class Shelf {
       remove.addEventListener("click", async () => this.#show(await this.#index.remove(id)));
       return make("li", { class: "document" }, label, number, remove);
     });
-    find("#documents", HTMLElement).replaceChildren(...rows);
+    this.#list(rows);
     if (problem) this.#explain([problem]);
     this.#options.onChange();
+  }
+
+  /** The focus of a row goes to the one in its place, or to where files are added. @param {HTMLElement[]} rows */
+  #list(rows) {
+    const list = find("#documents", HTMLElement);
+    const place = [...list.querySelectorAll(".remove")].findIndex((each) => each === document.activeElement);
+    list.replaceChildren(...rows);
+    if (place < 0) return;
+    const left = list.querySelectorAll("button");
+    (left[Math.min(place, left.length - 1)] ?? find("#choose-files", HTMLButtonElement)).focus();
   }
 
   /** @param {readonly string[]} problems @param {string} [remark] */

@@ -9,6 +9,9 @@ import { listTerms } from "./kit/search/terms.js";
 /** The share of a sentence's words that must stand in the passage. */
 const leastShare = 0.6;
 
+/** How a sentence that is whole ends. */
+const sentenceMark = /[.!?…。！？｡]["'”’»)\]」』）】]*\s*$/;
+
 /** Words that say nothing of what a sentence is about. */
 const small = new Set(
   "a an and are as at be been but by can do does for from had has have how in into is it its more not of on or so such that the their them then there these they this to was were what when where which who why will with would".split(" "),
@@ -39,4 +42,14 @@ export function findSupport(answer, passages) {
 function measureShare(terms, known) {
   if (terms.some((term) => /\d/.test(term) && !known.has(term))) return 0;
   return terms.filter((term) => known.has(term)).length / Math.max(1, terms.length);
+}
+
+/**
+ * An answer that was cut at its greatest length, without the words of a sentence that has no end.
+ * @param {string} answer
+ * @returns {string} all of it where there is only that sentence
+ */
+export function dropUnfinished(answer) {
+  const last = findSentences(answer).at(-1);
+  return last?.start && !sentenceMark.test(answer) ? answer.slice(0, last.start) : answer;
 }
