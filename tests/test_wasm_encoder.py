@@ -30,7 +30,8 @@ SUMMED = f"""(float[batch, n, {WIDTH}] x, float[{WIDTH}] g, float[{WIDTH}] c) =>
 LOOK_UP = f"""(int64[batch, n] x, float[{ROWS}, {2 * BLOCK}] table) => (float[batch, n, {2 * BLOCK}] y)
 {{ y = Gather(table, x) }}"""
 DIVIDE = f"""(uint8[batch, n, {WIDTH}] x, uint8[{WIDTH}, 30] w, float one, float[30] scales, uint8 zero,
-    uint8[30] zeros, float[30] bias, int64[3] sizes) => (float[batch, n, 6] p, float[batch, n, 10] q, float[batch, n, 14] r)
+    uint8[30] zeros, float[30] bias, int64[3] sizes)
+=> (float[batch, n, 6] p, float[batch, n, 10] q, float[batch, n, 14] r)
 {{ whole = com.microsoft.MatMulIntegerToFloat(x, w, one, scales, zero, zeros, bias)
    p, q, r = Split<axis = -1>(whole, sizes) }}"""
 
@@ -94,7 +95,7 @@ def test_rows_of_a_table_by_their_parts_are_the_same(write_onnx: Callable[..., P
 
 def test_a_product_divided_at_once_becomes_one_for_each_part(write_onnx: Callable[..., Path]) -> None:
     generator = np.random.default_rng(5)
-    values = {
+    values: dict[str, Array] = {
         "w": generator.integers(0, 256, (WIDTH, 30), dtype=np.uint8),
         "one": np.asarray(0.5, dtype=np.float32),
         "scales": generator.random(30, dtype=np.float32),
