@@ -30,9 +30,10 @@ LIMITS = {
     "reopen_5000_ms": ("<=", 500.0),
 }
 OURS = {f"ours_{variant}": f"?backend=wasm&variant={variant}" for variant in VARIANTS}
-# Theirs as their users call it, one passage at a time, and in batches of passages of about the same length.
+# Theirs as their users call it, all passages at once or one at a time, and in batches of about the same length.
 THEIRS = {
     "theirs_int8": (f"?dtype=q8&threads={THREADS}", 1),
+    "theirs_int8_all": (f"?dtype=q8&threads={THREADS}", PASSAGES),
     "theirs_int8_batches": (f"?dtype=q8&threads={THREADS}", BATCH),
     "theirs_fp32": (f"?dtype=fp32&threads={THREADS}", 1),
 }

@@ -47,13 +47,13 @@ def block(tmp_path: Path, write_onnx: Callable[..., Path]) -> onnx.ModelProto:
     return model
 
 
-def multiply_integers(model: onnx.ModelProto, peaks: Mapping[str, Array]) -> onnx.ModelProto:
+def multiply_integers(model: onnx.ModelProto, peaks: Mapping[str, Array], *, fixed: bool = False) -> onnx.ModelProto:
     """The model with integer products, its weights rounded for them."""
     weights = {entry.name: numpy_helper.to_array(entry) for entry in model.graph.initializer}
     packed = {name: pack_blocks(name, weights[name], 8, transpose=True) for name in SHAPES}
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
-    steps = use_integer_products(changed, packed, peaks)
+    steps = use_integer_products(changed, packed, peaks, fixed=fixed)
     kept = [entry for entry in changed.graph.initializer if entry.name not in steps]
     del changed.graph.initializer[:]
     changed.graph.initializer.extend(kept)
@@ -97,6 +97,25 @@ def test_the_answers_are_those_of_float32_within_two_percent(block: onnx.ModelPr
     plain = measure_error(block, multiply_integers(block, {}), x)
     smooth = measure_error(block, multiply_integers(block, find_peaks(x)), x)
     assert smooth < 0.02 and plain > 1.5 * smooth, (smooth, plain)
+
+
+def test_one_scale_for_what_a_normalization_made_serves_all_tokens(block: onnx.ModelProto, x: Array) -> None:
+    changed = multiply_integers(block, find_peaks(x), fixed=True)
+    operators = [node.op_type for node in changed.graph.node]
+    assert operators.count("QuantizeLinear") == 3 and operators.count("ReduceMax") == 2
+    assert measure_error(block, changed, x) < 0.02
+
+
+def test_a_product_with_a_fixed_scale_adds_the_bias_itself(block: onnx.ModelProto, x: Array) -> None:
+    add = next(node for node in block.graph.node if node.op_type == "Add")
+    add.input[1] = "second_biased"
+    block.graph.node.insert(
+        list(block.graph.node).index(add), onnx.helper.make_node("Add", ["g", "second"], ["second_biased"])
+    )
+    changed = multiply_integers(block, find_peaks(x), fixed=True)
+    biased = next(node for node in changed.graph.node if "second_biased" in node.output)
+    assert biased.op_type == "MatMulIntegerToFloat" and biased.input[6] == "g"
+    assert measure_error(block, changed, x) < 0.02
 
 
 def test_a_large_token_does_not_cost_the_others_their_digits(block: onnx.ModelProto, x: Array) -> None:

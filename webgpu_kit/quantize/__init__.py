@@ -32,6 +32,9 @@ from webgpu_kit.quantize.packed_operators import use_packed_operators
 from webgpu_kit.quantize.prompt_trial import try_integer_prompts
 from webgpu_kit.quantize.search import Bench, expand_packed, find_rounding, judge_packed
 from webgpu_kit.quantize.wasm_attention import add_sinks
+from webgpu_kit.quantize.wasm_divided import divide_products
+from webgpu_kit.quantize.wasm_normalization import split_normalizations
+from webgpu_kit.quantize.wasm_tables import gather_by_parts
 from webgpu_kit.quantize.weights import BITS, SMALLEST_PACKED, is_large
 from webgpu_kit.tasks import TASKS
 from webgpu_kit.tasks.image_graph import BEFORE
@@ -107,14 +110,17 @@ def _try_integers(
     bench: Bench, packed: Mapping[str, PackedTensor], limits: Limits
 ) -> tuple[dict[Backend, VariantGraph], str]:
     """The graph that multiplies integers on wasm, where it is good enough, and in plain words what was decided."""
-    entry = _make_integer_graph(bench.graph.model, packed, bench.peaks)
-    if not entry.steps:
-        return {}, "float32 products on wasm"
-    error = measure_graph(entry.model, bench.graph, bench.task, limits.error).value
-    good = error <= INTEGER_SHARE * limits.error
-    note = f"{'8-bit integer' if good else 'float32'} products on wasm"
-    bench.progress(f"8 bits, integer products on wasm: error {error:.3g}" + ("" if good else ", too much: float32"))
-    return ({"wasm": entry}, note) if good else ({}, f"{note} (integers: {error:.3g})")
+    error = float("inf")
+    for fixed in (True, False):
+        entry = _make_integer_graph(bench.graph.model, packed, bench.peaks, fixed=fixed)
+        if not entry.steps:
+            return {}, "float32 products on wasm"
+        error = measure_graph(entry.model, bench.graph, bench.task, limits.error).value
+        scales = "fixed scales" if fixed else "a scale for each token"
+        bench.progress(f"8 bits, integer products on wasm, {scales}: error {error:.3g}")
+        if error <= INTEGER_SHARE * limits.error:
+            return {"wasm": entry}, "8-bit integer products on wasm"
+    return {}, f"float32 products on wasm (integers: {error:.3g})"
 
 
 def _drop_expanded(entry: VariantGraph) -> None:
@@ -202,13 +208,16 @@ def _make_graph(
 
 
 def _make_integer_graph(
-    source: onnx.ModelProto, packed: Mapping[str, PackedTensor], peaks: Mapping[str, Array]
+    source: onnx.ModelProto, packed: Mapping[str, PackedTensor], peaks: Mapping[str, Array], *, fixed: bool
 ) -> VariantGraph:
     model = copy_frame(source)
     model.graph.node.extend(source.graph.node)
     model.graph.initializer.extend(entry for entry in source.graph.initializer if entry.name not in packed)
     replaced = use_packed_operators(model, packed, "wasm")
-    steps = use_integer_products(model, packed, peaks)
+    steps = use_integer_products(model, packed, peaks, fixed=fixed)
+    split_normalizations(model)
+    gather_by_parts(model)
+    divide_products(model)
     for name, each in steps.items():
         add_initializer(model, name, round_to_steps(packed[name], each))
     others = {name: tensor for name, tensor in packed.items() if name not in replaced and name not in steps}

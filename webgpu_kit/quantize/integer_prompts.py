@@ -130,10 +130,10 @@ def _join_rows(surgery: Surgery, block: GatedBlock, factors: Array, steps: Mappi
     )
     block.outer.output[0] = exact
     branch = Surgery(constants=surgery.constants)
-    round_rows(branch, head, factors, CENTRE)
+    rows = round_rows(branch, head, factors, CENTRE)
     for node in (block.gate, block.up):
         weight = _name_integers(node.input[1])
-        multiply(branch, [head, weight, f"{node.output[0]}.rounded"], CENTRE, steps[weight])
+        multiply(branch, weight, f"{node.output[0]}.rounded", rows, steps[weight])
     gate, up = f"{block.gate.output[0]}.rounded", f"{block.up.output[0]}.rounded"
     sigmoid = branch.add("Sigmoid", [gate], f"{gate}.sigmoid")
     branch.add("Mul", [branch.add("Mul", [gate, sigmoid], f"{gate}.gated"), up], f"{rounded}.some")
