@@ -102,6 +102,7 @@ function generate(request, id) {
       onAlive: () => send({ kind: "pulse" }),
       onPreparing: () => send({ kind: "piece", id, piece: { preparing: true } }),
       onStart: (start) => send({ kind: "piece", id, piece: { start } }),
+      onRead: (done, total) => send({ kind: "piece", id, piece: { done, total } }),
       onCall: (call) => send({ kind: "piece", id, piece: { call } }),
       onText: (text) => send({ kind: "piece", id, piece: { text } }),
       signal,

@@ -146,12 +146,13 @@ function makeModel(chunks, timings, error) {
 const makeTimings = (promptTokens) => ({
   ...{ promptTokens, cachedTokens: 1, completionTokens: 2, tokensPerSecond: 20, firstTokenMs: 100, contextLength: 64 },
 });
+const onRead = () => {};
 const piece = { choices: [{ delta: { content: "Hi" }, finish_reason: null }] };
 
 test("an answer ends of itself, at its limit, or with the context full", async () => {
   for (const [reason, prompt, ending] of /** @type {const} */ ([["stop", 10, "stop"], ["length", 10, "length"], ["length", 62, "full"]])) {
     let text = "";
-    const options = { sampling: {}, signal: new AbortController().signal, onText: (/** @type {string} */ piece) => (text += piece) };
+    const options = { sampling: {}, signal: new AbortController().signal, onText: (/** @type {string} */ piece) => (text += piece), onRead };
     const end = { choices: [{ delta: {}, finish_reason: reason }] };
     const outcome = await generateAnswer(makeModel([piece, end], makeTimings(prompt)), makeChat("", "One"), options);
     assert.equal(outcome.ending, ending);
@@ -162,7 +163,7 @@ test("an answer ends of itself, at its limit, or with the context full", async (
 
 test("a failure is an outcome, and an abort is no failure", async () => {
   const controller = new AbortController();
-  const options = { sampling: {}, signal: controller.signal, onText: () => {} };
+  const options = { sampling: {}, signal: controller.signal, onText: () => {}, onRead };
   const error = Object.assign(new Error("Too long."), { code: "context-full" });
   const failed = await generateAnswer(makeModel([], null, error), makeChat("", "One"), options);
   assert.equal(failed.ending, "failed");
@@ -174,7 +175,7 @@ test("a failure is an outcome, and an abort is no failure", async () => {
 
 test("an answer that was stopped tells its figures when the model has put it down", async () => {
   const controller = new AbortController();
-  const options = { sampling: {}, signal: controller.signal, onText: () => controller.abort() };
+  const options = { sampling: {}, signal: controller.signal, onText: () => controller.abort(), onRead };
   const stopped = await generateAnswer(makeModel([piece], makeTimings(10)), makeChat("", "One"), options);
   assert.deepEqual([stopped.ending, stopped.figures], ["stopped", null]);
   assert.equal((await stopped.lateFigures)?.tokensPerSecond, 20);

@@ -55,6 +55,23 @@ test("answers and calls have names also where the page comes without TLS, and ra
   assert.match(calls[0].id, /^[a-z0-9]{9}$/);
 });
 
+test("a stream tells how much of a long prompt is read, beside its chunks", async () => {
+  const chat = new Completions(async (_, { onPiece }) => {
+    onPiece({ start: { promptTokens: 1200, cachedTokens: 0 } });
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    onPiece({ done: 512, total: 1200 });
+    onPiece({ text: "Hi" });
+    return { finishReason: "stop", timings };
+  }, "test-model");
+  const stream = await chat.create({ messages, stream: true });
+  /** @type {number[][]} */
+  const told = [];
+  stream.onRead = (...counts) => told.push(counts);
+  const contents = (await collect(stream)).map(({ choices }) => choices[0].delta.content);
+  assert.deepEqual([told, contents], [[[512, 1200]], ["", "Hi", undefined]]);
+  assert.equal((await chat.create({ messages })).choices[0].message.content, "Hi");
+});
+
 test("a whole answer", async () => {
   const before = Math.floor(Date.now() / 1000);
   const { id, created, ...rest } = await sayHello("stop").create({ messages });

@@ -50,7 +50,7 @@ class FakeDecoder {
   }
 }
 
-/** @param {TokenCache} cache @param {number[]} ids @param {() => Promise<void>} [betweenParts] */
+/** @param {TokenCache} cache @param {number[]} ids @param {(done: number) => Promise<void>} [betweenParts] */
 async function readAll(cache, ids, betweenParts) {
   await cache.read(ids, betweenParts);
   return [...(await cache.decoder.readLogits())];
@@ -93,11 +93,13 @@ test("a long prompt is read in parts, and may be stopped between them", async ()
   assert.deepEqual(decoder.runs.map(({ length }) => length), [longestPart, longestPart, 5]);
   assert.deepEqual(decoder.settled, [longestPart, 2 * longestPart], "one part at a time is in the queue");
   cache.clear();
-  let parts = 0;
-  const stop = async () => {
-    if (++parts === 2) throw new Error("stopped");
+  /** @type {number[]} */
+  const told = [];
+  const stop = async (/** @type {number} */ done) => {
+    if (told.push(done) === 2) throw new Error("stopped");
   };
   await assert.rejects(cache.read(prompt, stop), /stopped/);
+  assert.deepEqual(told, [longestPart, 2 * longestPart]);
   assert.equal(cache.rollBack(prompt), 2 * longestPart, "what was read stays of use");
 });
 

@@ -101,6 +101,7 @@ export class Completions {
       /** @param {import("../protocol.js").Piece} piece */
       const onPiece = (piece) => {
         if ("preparing" in piece) return;
+        if ("done" in piece) return stream.onRead(piece.done, piece.total);
         if ("text" in piece) return stream.push(makeChunk(identity, { content: piece.text }));
         if ("call" in piece) return stream.push(makeChunk(identity, makeCallDelta(piece.call)));
         stream.push(makeChunk(identity, { role: "assistant", content: "" }));

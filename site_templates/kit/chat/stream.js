@@ -17,6 +17,11 @@ export class CompletionStream {
   /** @type {(timings: GenerationTimings | null) => void} */
   settle = () => {};
   /**
+   * Called while a long prompt is read, with how many of the tokens that are new to the model are. Beside OpenAI's API.
+   * @type {(done: number, total: number) => void}
+   */
+  onRead = () => {};
+  /**
    * How the generation went, also one that was stopped: known once the model has put it down, which may be a token
    * later than the stream's end. null when it never began, or failed.
    * @type {Promise<GenerationTimings | null>}

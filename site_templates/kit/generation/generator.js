@@ -10,6 +10,7 @@
  * @property {() => void} onAlive
  * @property {() => void} [onPreparing]  the prompt is made; a grammar may take a while to compile
  * @property {(start: GenerationStart) => void} onStart  the prompt fits, and is about to be read
+ * @property {(done: number, total: number) => void} [onRead]  of a long prompt's tokens that are not in the cache
  * @property {(text: string) => void} onText
  * @property {(piece: import("../types.js").CallPiece) => void} [onCall]
  * @property {AbortSignal} signal
@@ -75,7 +76,7 @@ export class Generator {
    * @param {Constraint | null} constraint
    * @returns {Promise<GenerationEnd["finishReason"]>}
    */
-  async #speak(request, prompt, { onText, signal }, pace, constraint) {
+  async #speak(request, prompt, { onText, onRead, signal }, pace, constraint) {
     const sampling = { ...plainSampling, ...this.settings.defaults, ...request.sampling };
     const sampler = new Sampler(sampling, prompt, this.buffers);
     const text = new TextStream(constraint?.tokenBytes ?? this.prompter.tokenBytes, new StopStrings(request.stop));
@@ -87,7 +88,11 @@ export class Generator {
     };
     try {
       await checkAbort();
-      await this.cache.read(prompt.slice(this.cache.ids.length), checkAbort);
+      const unread = prompt.slice(this.cache.ids.length);
+      await this.cache.read(unread, (done) => {
+        onRead?.(done, unread.length);
+        return checkAbort();
+      });
       await constraint?.look();
       for (;;) {
         sampler.mask = constraint?.mask ?? null;

@@ -53,7 +53,7 @@ export class TokenCache {
 
   /**
    * @param {readonly number[]} ids  one or more
-   * @param {() => Promise<void>} [betweenParts]  may throw, to end it
+   * @param {(done: number) => Promise<void>} [betweenParts]  how many are read; may throw, to end it
    */
   async read(ids, betweenParts = async () => {}) {
     this.#makeRoom(this.ids.length + ids.length);
@@ -63,7 +63,7 @@ export class TokenCache {
       for (const id of part) this.ids.push(id);
       if (start + this.partLength >= ids.length) return;
       await this.decoder.settle();
-      await betweenParts();
+      await betweenParts(start + this.partLength);
     }
   }
 

@@ -18,8 +18,9 @@ import { findRoom, listLaterQuestions } from "./room.js";
  * @property {ReturnType<typeof import("./speaker.js").makeSpeaker>} speaker
  * @property {(event: ChatEvent) => void} onEvent
  *
- * @typedef {{kind: "changed" | "waiting" | "reading" | "answering"} | {kind: "idle", error: unknown} | LeftOut} ChatEvent
+ * @typedef {{kind: "changed" | "waiting" | "answering"} | Reading | {kind: "idle", error: unknown} | LeftOut} ChatEvent
  *   `changed`: which chat it is, its name, or its messages; the error of `idle` is null when all went well
+ * @typedef {{kind: "reading", share: number}} Reading of what is new to the model, 0 to 1
  * @typedef {{kind: "left out", questions: number}} LeftOut how many more than before
  * @typedef {{needsRoom: boolean}} Task whether the oldest questions are to make room for this answer
  */
@@ -166,7 +167,7 @@ export class Chat {
     onEvent({ kind: "waiting" });
     const model = await orAborted(this.#parts.model, signal);
     if (!model || signal.aborted) return null;
-    onEvent({ kind: "reading" });
+    onEvent({ kind: "reading", share: 0 });
     speaker.start("Reading your message.");
     const answer = thread.open((words) => speaker.speak(words));
     this.#answer = answer;
@@ -176,8 +177,10 @@ export class Chat {
       if (!answer.text) onEvent({ kind: "answering" });
       answer.append(piece);
     };
+    const onRead = /** @param {number} done @param {number} total */ (done, total) =>
+      onEvent({ kind: "reading", share: done / total });
     const makeRoom = needsRoom ? () => this.#makeRoom(model, conversation, sampling.max_tokens) : undefined;
-    const outcome = await generateAnswer(model, conversation, { sampling, signal, onText, prepare: makeRoom });
+    const outcome = await generateAnswer(model, conversation, { sampling, signal, onText, onRead, prepare: makeRoom });
     this.#close(answer, outcome);
     return isContextFull(outcome.error) ? null : outcome.error;
   }

@@ -24,10 +24,11 @@ const none = Promise.resolve(null);
  * @param {import("./chat-types.js").Sampling} options.sampling
  * @param {AbortSignal} options.signal
  * @param {(piece: string) => void} options.onText
+ * @param {(done: number, total: number) => void} options.onRead how much of a long prompt the model has read
  * @param {() => Promise<void>} [options.prepare] the conversation, before anything is sent
  * @returns {Promise<Outcome>} never rejects: an error is an outcome too
  */
-export async function generateAnswer(model, conversation, { sampling, signal, onText, prepare }) {
+export async function generateAnswer(model, conversation, { sampling, signal, onText, onRead, prepare }) {
   /** @type {Promise<Timings | null>} */
   let timings = Promise.resolve(null);
   let reason = "";
@@ -35,6 +36,7 @@ export async function generateAnswer(model, conversation, { sampling, signal, on
     await prepare?.();
     const messages = listMessages(conversation);
     const stream = await model.chat.completions.create({ messages, ...sampling, stream: true, signal });
+    stream.onRead = onRead;
     timings = stream.timings;
     for await (const chunk of stream) {
       const [choice] = chunk.choices;

@@ -74,7 +74,7 @@ function showEvent(event) {
       setBusy(true);
       return composer.showNote(model ? "" : "Sent as soon as the model is ready.");
     case "reading":
-      shell.showWork("Reading");
+      shell.showWork(event.share ? `Reading, ${Math.round(event.share * 100)}%` : "Reading");
       return composer.showNote(...describeKeys("stop"));
     case "answering":
       return shell.showWork("Answering");
