@@ -49,6 +49,26 @@ test("two models on one host keep their chats apart", () => {
   assert.deepEqual(new ConversationStore(storage, "two").list(), []);
 });
 
+test("what two tabs write at the same moment is kept of both", () => {
+  const storage = makeStorage();
+  const [here, there] = [new ConversationStore(storage, "tiny"), new ConversationStore(storage, "tiny")];
+  const chat = makeChat("", "Hello");
+  here.write(chat);
+  const key = `webgpu-kit/chat/tiny/chats/${chat.id}`;
+  there.write({ ...chat, name: "Theirs" });
+  const theirs = storage.getItem(key);
+  here.mend(key, theirs, chat.id);
+  assert.deepEqual(here.list().map(({ name }) => name), ["Theirs"], "theirs came last: that is the chat");
+  here.write({ ...chat, name: "Ours" });
+  here.mend(key, theirs, chat.id);
+  assert.deepEqual(here.list().map(({ name }) => name).sort(), ["Ours", "Theirs"]);
+  assert.equal(here.read(chat.id)?.name, "Ours");
+  // The list went the same way: the other tab did not know yet of this one's chat.
+  storage.setItem("webgpu-kit/chat/tiny/chats", "[]");
+  here.mend("webgpu-kit/chat/tiny/chats", "[]", chat.id);
+  assert.deepEqual(here.list().map(({ id }) => id), [chat.id]);
+});
+
 test("a full storage is told, and so is one that is not there", () => {
   const store = new ConversationStore(makeStorage(400), "tiny");
   assert.ok(store.write(makeChat("", "short")));

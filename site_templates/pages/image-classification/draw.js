@@ -27,13 +27,17 @@ export function openPad(samples, onChange) {
   document.addEventListener("keydown", (event) => pressKey(event, pad));
   offerSamples(samples, (image) => {
     const sheet = prepareSheet(image);
+    const isStill = prefersStillness();
+    // Shown whole before it is placed: an empty sheet would be asked about too, and its answer shown for a moment.
+    if (isStill) sheet.show(1);
     pad.place(sheet.canvas);
+    if (isStill) return;
     animate((share) => {
       if (!pad.holds(sheet.canvas)) return false;
       sheet.show(share);
       pad.refresh();
       return true;
-    }, prefersStillness());
+    });
   });
   return { isEmpty: () => pad.isEmpty, isLive: () => false, read: () => pad.readImage() };
 }

@@ -79,14 +79,11 @@ function hasInk(rgba, pixel) {
   return rgba[4 * pixel] > INK_LEVEL && rgba[4 * pixel + 3] > INK_LEVEL;
 }
 
-/**
- * @param {(share: number) => boolean} show gives false to stop early
- * @param {boolean} atOnce
- */
-export function animate(show, atOnce) {
+/** @param {(share: number) => boolean} show gives false to stop early */
+export function animate(show) {
   const start = performance.now();
   const step = () => {
-    const share = atOnce ? 1 : Math.min(1, (performance.now() - start) / DURATION_MS);
+    const share = Math.min(1, (performance.now() - start) / DURATION_MS);
     if (show(share) && share < 1) requestAnimationFrame(step);
   };
   step();

@@ -41,6 +41,8 @@ export function nameOf({ name, messages }) {
 export class ConversationStore {
   /** @type {"" | "blocked" | "full"} why the last chat was not kept */
   problem = "";
+  /** @type {Map<string, string>} what this page wrote last, by key */
+  #written = new Map();
   #storage;
   #prefix;
 
@@ -91,25 +93,49 @@ export class ConversationStore {
     return key === `${this.#prefix}chats/${id}`;
   }
 
+  /**
+   * Two tabs write without waiting for one another: what another wrote at the same moment as this one, and this one wrote
+   * over, is brought back, a chat as one of its own, an entry of the list where it was.
+   *
+   * @param {string | null} key of a storage event @param {string | null} value what the other tab wrote
+   * @param {string} id of the chat that is open here
+   */
+  mend(key, value, id) {
+    const mine = this.#written.get(key ?? "");
+    const theirs = parse(value);
+    if (key && mine && mine !== value && this.#storage?.getItem(key) === mine && isConversation(theirs)) {
+      this.write({ ...theirs, id: makeConversation("").id });
+    }
+    const open = this.read(id);
+    if (open && !this.list().some((entry) => entry.id === id)) this.write(open);
+  }
+
   /** @param {string} key @returns {unknown} null when there is nothing, or nothing that can be read */
   readValue(key) {
-    try {
-      return JSON.parse(this.#storage?.getItem(this.#prefix + key) ?? "null");
-    } catch {
-      return null;
-    }
+    return parse(this.#storage?.getItem(this.#prefix + key) ?? null);
   }
 
   /** @param {string} key @param {unknown} value @returns {boolean} */
   writeValue(key, value) {
     if (!this.#storage) return false;
+    const text = JSON.stringify(value);
     try {
-      this.#storage.setItem(this.#prefix + key, JSON.stringify(value));
+      this.#storage.setItem(this.#prefix + key, text);
+      this.#written.set(this.#prefix + key, text);
       this.problem = "";
     } catch (error) {
       this.problem = isFull(error) ? "full" : "blocked";
     }
     return this.problem === "";
+  }
+}
+
+/** @param {string | null} text @returns {unknown} null when it is nothing that can be read */
+function parse(text) {
+  try {
+    return JSON.parse(text ?? "null");
+  } catch {
+    return null;
   }
 }
 

@@ -168,12 +168,13 @@ function listenToPage() {
   openExportMenu((kind) => downloadChat(chat.conversation, kind, title));
   addEventListener("pagehide", () => chat.keepNow());
   document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && chat.keepNow());
-  addEventListener("storage", ({ key }) => store.owns(key) && showOtherTab(key));
+  addEventListener("storage", (event) => store.owns(event.key) && showOtherTab(event));
 }
 
-/** @param {string | null} key what another tab wrote */
-function showOtherTab(key) {
+/** @param {StorageEvent} event what another tab wrote */
+function showOtherTab({ key, newValue }) {
   const { id } = chat.conversation;
+  store.mend(key, newValue, id);
   const changed = store.isOf(key, id) ? store.read(id) : null;
   if (changed) void chat.follow(changed);
   showList(store.list(), chat.conversation.id);
