@@ -8,9 +8,8 @@ register(`data:text/javascript,${encodeURIComponent(`export const resolve = (spe
 
 const { dropUnfinished, findSupport } = await import("../../site_templates/pages/rag/support.js");
 const { pickQuotes } = await import("../../site_templates/pages/rag/quotes.js");
-const { pickShown } = await import("../../site_templates/pages/rag/passages.js");
 const { makeMessages } = await import("../../site_templates/pages/rag/prompt.js");
-const { isRelevant } = await import("../../site_templates/pages/rag/relevance.js");
+const { isRelevant, pickRelevant } = await import("../../site_templates/pages/rag/relevance.js");
 const { explainForeign, isKnownLanguage } = await import("../../site_templates/pages/rag/language.js");
 
 const { readDocument } = await import("../../site_templates/kit/documents/read.js");
@@ -48,10 +47,25 @@ test("an answer that was cut keeps its whole sentences, and the only one it has"
   assert.deepEqual(cut, ["It rests an hour. ", "It rests an hour. It is “done.” ", "Then add 10", ""]);
 });
 
-test("passages are shown where one is near enough, those with the question's words from half as near", () => {
-  const found = [[0.1, true], [0.3, false], [0.2, true], [0.2, false]].map(([score, hasWords]) => /** @type {any} */ ({ score, hasWords }));
-  assert.deepEqual(pickShown(found), [found[1], found[2]]);
-  assert.deepEqual(pickShown(found.slice(2)), []);
+/** @param {(number | boolean | string)[][]} rows */
+const list = (rows) => rows.map(([score, hasWords, text = ""]) => /** @type {any} */ ({ score, hasWords, text }));
+const pick = async (/** @type {string} */ query, /** @type {any[]} */ found) => (await pickRelevant(query, found, countTokens)).shown;
+
+test("passages are shown where one is near enough, those with the question's words from half as near", async () => {
+  const found = list([[0.1, true], [0.3, false], [0.2, true], [0.2, false]]);
+  assert.deepEqual(await pick("the cat", found), [found[1], found[2]]);
+  assert.deepEqual(await pick("the cat", found.slice(2)), []);
+});
+
+test("where no meaning is near, a passage is shown for a word of the question that the model has no token for", async () => {
+  const found = list([[0.1, true, "Fault XK47: the pump."], [0.2, true, "The tides come."], [0.2, true, "Of xk-47."]]);
+  assert.deepEqual(await pick("Come XK47 every day?", found), [found[0]]);
+  assert.deepEqual(await pick("xk47", found), [found[0]]);
+  assert.deepEqual(await pick("the day", found), []);
+  assert.deepEqual(await pick("tides, the", found), [found[1]], "it has every word of the question");
+  assert.deepEqual(await pick("?!", found), []);
+  const foreign = "Wie schwer wird eigentlich eine ausgewachsene Katze?";
+  assert.deepEqual(await pick(foreign, list([[0.1, true, "Eine Katze wird alt."]])), []);
 });
 
 test("quotes are the sentences closest to the question, each once and no headings", async () => {
@@ -62,11 +76,14 @@ test("quotes are the sentences closest to the question, each once and no heading
     asked = inputs;
     return { embeddings: Float32Array.from(inputs.flatMap((text) => (text.startsWith("Green") ? [1, 0] : [0, 1]))), dimensions: 2 };
   };
-  const quotes = await pickQuotes(found, Float32Array.of(1, 0.5), /** @type {any} */ ({ embed }));
+  const embedder = /** @type {any} */ ({ embed });
+  const vector = Float32Array.of(1, 0.5);
+  const quotes = await pickQuotes(found, { vector, words: new Set() }, embedder);
   assert.deepEqual(asked, ["Red thing.", "Blue thing.", "Green thing."]);
   assert.deepEqual([quotes[0].text, quotes[0].passage, quotes[0].score], ["Green thing.", 1, 1]);
   assert.match(makeMessages("Which?", quotes)[1].content, /^Text: Red thing\. Blue thing\. Green thing\.\n\nQuestion: Which\?$/);
-  assert.deepEqual(await pickQuotes([], Float32Array.of(1, 0), /** @type {any} */ ({ embed })), []);
+  assert.equal((await pickQuotes(found, { vector, words: new Set(["blue"]) }, embedder))[0].text, "Blue thing.");
+  assert.deepEqual(await pickQuotes([], { vector, words: new Set() }, embedder), []);
 });
 
 test("what is far from every passage is not relevant", () => {
@@ -88,6 +105,8 @@ test("a language of whole words is known, one of single letters is not", async (
   assert.ok(!(await known("кошка")), "one word of another script is enough");
   assert.ok(!(await known("น้ำขึ้นน้ำลงวันละสองครั้ง")), "all of it is one unknown token");
   assert.ok(await known("kubectl apply"), "two words say nothing");
+  assert.ok(await known("The tides come to Okonkwo every day"), "one rare word is no other language");
+  assert.ok(await known("The tides come every get_value2 parseFile day"), "code is none either");
   assert.ok(await known("12 + 30 = 42"));
   assert.ok(await known(""));
   assert.deepEqual([[], ["a"], ["a", "b"], ["a", "b", "c"]].map((names) => explainForeign(names).split(" in a ")[0]), [

@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { WordIndex } from "../../site_templates/kit/search/bm25.js";
 import { Collection } from "../../site_templates/kit/search/collection.js";
-import { fuseRankings } from "../../site_templates/kit/search/fusion.js";
+import { fuseScores } from "../../site_templates/kit/search/fusion.js";
 import { decodeIndex, encodeIndex } from "../../site_templates/kit/search/index-file.js";
 import { SearchService } from "../../site_templates/kit/search/service.js";
 import { findSentences, splitText } from "../../site_templates/kit/search/split.js";
@@ -77,7 +77,8 @@ test("terms are compared without case and accents, and signs stand alone", () =>
 test("BM25 gives what its formula says", () => {
   const index = new WordIndex();
   for (const text of ["the cat sat", "the dog sat on the mat", "a bird"]) index.add(text);
-  const scores = index.score("CAT cat bird unknown");
+  const { scores, wordCount } = index.score("CAT cat bird unknown");
+  assert.equal(wordCount, 3);
   const weigh = (/** @type {number} */ length) => (Math.log(1 + 2.5 / 1.5) * 2.2) / (1 + 1.2 * (0.25 + (0.75 * length) / (11 / 3)));
   assert.deepEqual([...scores.keys()].sort(), [0, 2]);
   assert.ok(Math.abs((scores.get(0) ?? 0) - weigh(3)) < 1e-12 && Math.abs((scores.get(2) ?? 0) - weigh(2)) < 1e-12);
@@ -122,9 +123,21 @@ test("a table grows beyond its first memory, and any length of rows is multiplie
   }
 });
 
-test("rankings are fused by places", () => {
-  assert.deepEqual(fuseRankings([[1, 2, 3], [3, 1]], [1, 1]), [1, 3, 2]);
-  assert.deepEqual(fuseRankings([[1, 2], [2, 1]], [1, 0.5]), [1, 2]);
+test("words add to the meaning, each for less in a long question", () => {
+  const cosines = Float32Array.of(0.5, 0.25, -0.5);
+  assert.deepEqual(fuseScores(cosines, new Map(), 0), cosines);
+  assert.deepEqual([...fuseScores(cosines, new Map([[1, 10]]), 4)], [0.5, 0.5, -0.5]);
+  assert.deepEqual([...fuseScores(cosines, new Map([[1, 10]]), 1)], [0.5, 0.75, -0.5]);
+});
+
+test("a code that one passage has brings it to the top, a word that all have does not", () => {
+  const collection = new Collection(2);
+  const texts = Array.from({ length: 40 }, (_, row) => `how the pump fails with fault F${row}. `);
+  const rows = texts.map((_, row) => [Math.cos(row / 100), Math.sin(row / 100)]);
+  collection.add(makeEntry("a", texts, rows));
+  const places = (/** @type {string} */ query) => collection.search(Float32Array.of(1, 0), query, 40).map(({ passage }) => passage);
+  assert.equal(places("what is F39?")[0], 39);
+  assert.deepEqual(places("how does it fail?").slice(0, 3), [0, 1, 2]);
 });
 
 /** @param {string} id @param {string[]} texts @param {number[][]} rows @returns {Entry} */

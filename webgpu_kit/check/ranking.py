@@ -23,7 +23,7 @@ from webgpu_kit.report.search import (
     Score,
 )
 
-# Further down than this a page that ranks by meaning and words does not look.
+# Further down than this is as good as not found.
 DEEPEST = 50
 RECALL_AT = 5
 SHOWN_MOVES = 12

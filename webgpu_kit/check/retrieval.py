@@ -33,7 +33,7 @@ READ_SHELF = """() => ({
 BEGIN_COLLECTION = "() => document.querySelector('#collection-new').click()"
 # What the page has indexed, read as it keeps it, and the same passages with the original's embeddings.
 OPEN_INDEX = """async (address) => {
-    const [{ identifyModel, startSearch }, { Collection }, { decodeTensor }, { isRelevant }] = await Promise.all(
+    const [{ identifyModel, startSearch }, { Collection }, { decodeTensor }, { pickRelevant }] = await Promise.all(
         ["kit/search/client.js", "kit/search/collection.js", "kit/tensors.js", "relevance.js"]
             .map((path) => import(new URL(path, document.baseURI).href)));
     const index = startSearch();
@@ -48,7 +48,7 @@ OPEN_INDEX = """async (address) => {
     const passages = read.flatMap(({ name, text, passages }) =>
         passages.map(({ start, end }) => [name, text.slice(start, end)]));
     const tensors = [golden.passage_vectors, golden.question_vectors].map((each) => decodeTensor(each).data);
-    return { index, isRelevant, Collection, golden, read, passages, tensors };
+    return { index, pickRelevant, Collection, golden, read, passages, tensors };
 }"""
 COPY_INDEX = """({ index, Collection, read, passages, tensors: [rows] }) => {
     const { dimensions } = kit.manifest.settings;
@@ -61,7 +61,7 @@ COPY_INDEX = """({ index, Collection, read, passages, tensors: [rows] }) => {
     return original;
 }"""
 ASK = """async ({ opened, original, asked, shown, deepest }) => {
-    const { index, golden, read, isRelevant, tensors: [, questions] } = opened;
+    const { index, golden, read, pickRelevant, tensors: [, questions] } = opened;
     const { dimensions } = kit.manifest.settings;
     const firsts = new Map();
     let count = 0;
@@ -80,7 +80,8 @@ ASK = """async ({ opened, original, asked, shown, deepest }) => {
         const recorded = questions.slice(place * dimensions, (place + 1) * dimensions);
         const theirs = original.search(recorded, text, 2 * deepest);
         const places = { meaning: find(best), ranked: find(found), original: find(theirs) };
-        answers.push({ ...places, isRelevant: isRelevant(found.slice(0, shown)) });
+        const relevant = await pickRelevant(text, found.slice(0, shown), (texts) => kit.countTokens(texts));
+        answers.push({ ...places, isRelevant: relevant.shown.length > 0 });
     }
     return answers;
 }"""

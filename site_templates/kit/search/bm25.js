@@ -28,13 +28,15 @@ export class WordIndex {
 
   /**
    * @param {string} query
-   * @returns {Map<number, number>} the score of every passage that has a word of the query
+   * @returns {{scores: Map<number, number>, wordCount: number}} the score of every passage that has a word of the query,
+   *   and how many different words that has
    */
   score(query) {
     /** @type {Map<number, number>} */
     const scores = new Map();
     const mean = this.#totalLength / Math.max(1, this.#lengths.length) || 1;
-    for (const term of new Set(listTerms(query))) {
+    const terms = new Set(listTerms(query));
+    for (const term of terms) {
       const found = this.#postings.get(term);
       if (!found) continue;
       const weight = Math.log(1 + (this.#lengths.length - found.rows.length + 0.5) / (found.rows.length + 0.5));
@@ -44,7 +46,7 @@ export class WordIndex {
         scores.set(row, (scores.get(row) ?? 0) + (weight * count * (k1 + 1)) / (count + norm));
       });
     }
-    return scores;
+    return { scores, wordCount: terms.size };
   }
 
   /**

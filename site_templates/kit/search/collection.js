@@ -28,14 +28,8 @@
  */
 
 import { WordIndex } from "./bm25.js";
-import { fuseRankings } from "./fusion.js";
+import { fuseScores } from "./fusion.js";
 import { VectorTable, pickBest } from "./vectors.js";
-
-/** How many of each ranking are put together. */
-const considered = 50;
-
-/** Meaning counts for more than words, which find the names and codes that an embedding does not tell apart. */
-const weights = { meaning: 1, words: 0.5 };
 
 /** What a collection holds at one time. */
 export class Collection {
@@ -96,13 +90,11 @@ export class Collection {
    * @returns {Found[]} best first
    */
   search(vector, query, count) {
-    const scores = this.#vectors.score(vector);
-    const words = this.#words.score(query);
-    const byWords = [...words].sort((a, b) => b[1] - a[1] || a[0] - b[0]).map(([row]) => row);
-    const rankings = [pickBest(scores, considered), byWords.slice(0, considered)];
-    return fuseRankings(rankings, [weights.meaning, weights.words])
-      .slice(0, count)
-      .map((row) => this.#describe(row, scores[row], words.has(row)));
+    const cosines = this.#vectors.score(vector);
+    const { scores: words, wordCount } = this.#words.score(query);
+    return pickBest(fuseScores(cosines, words, wordCount), count).map((row) =>
+      this.#describe(row, cosines[row], words.has(row)),
+    );
   }
 
   /** @param {Entry} entry */

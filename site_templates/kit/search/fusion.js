@@ -1,20 +1,22 @@
 /**
- * Two rankings as one, by the places of a row in each.
- * Source: Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion outperforms Condorcet", 2009, with its k of 60.
+ * Meaning and words as one score: the cosine, and a part of BM25 on top. Scores rather than places, because by its place
+ * the best of many passages that share a "how" with the question looks like the only one that has its code in it.
+ * Source: Wang, Zhuang and Zuccon, "BERT-based Dense Retrievers Require Interpolation with BM25 for Effective Passage
+ * Retrieval", 2021; the weight is measured (models/rag/README.md).
  */
 
-const k = 60;
+const wordWeight = 0.05;
 
 /**
- * @param {readonly (readonly number[])[]} rankings  rows, best first
- * @param {readonly number[]} weights  one a ranking
- * @returns {number[]} all rows, best first; of equals, the one that the first ranking has earlier
+ * @param {Float32Array} cosines  of every row
+ * @param {ReadonlyMap<number, number>} words  BM25 of every row that has a word of the question
+ * @param {number} wordCount  how many different words the question has: BM25 is a sum over them, and would count for more
+ *   than meaning in a long one
+ * @returns {Float32Array} a score for every row, of which only the order means something
  */
-export function fuseRankings(rankings, weights) {
-  /** @type {Map<number, number>} */
-  const scores = new Map();
-  rankings.forEach((ranking, which) =>
-    ranking.forEach((row, place) => scores.set(row, (scores.get(row) ?? 0) + weights[which] / (k + place + 1))),
-  );
-  return [...scores.keys()].sort((a, b) => (scores.get(b) ?? 0) - (scores.get(a) ?? 0));
+export function fuseScores(cosines, words, wordCount) {
+  const scores = cosines.slice();
+  const weight = wordWeight / Math.sqrt(wordCount || 1);
+  for (const [row, score] of words) scores[row] += weight * score;
+  return scores;
 }

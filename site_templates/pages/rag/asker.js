@@ -51,18 +51,19 @@ export class Asker {
   /**
    * @param {string} question
    * @param {Float32Array} vector  its embedding
-   * @param {readonly Found[]} found  as they are shown, so that both count alike
+   * @param {{passages: readonly Found[], words: ReadonlySet<string>}} found  as they are shown, so that both count alike,
+   *   and the words for whose sake they are
    */
   async answer(question, vector, found) {
     this.leave();
     const { signal } = this.#abort;
-    const passages = found.slice(0, usedPassages);
+    const passages = found.passages.slice(0, usedPassages);
     this.#view.start(question);
     let text = "";
     /** @type {import("./quotes.js").Quote[]} */
     let quotes = [];
     try {
-      quotes = await pickQuotes(passages, vector, this.#embedder);
+      quotes = await pickQuotes(passages, { vector, words: found.words }, this.#embedder);
       signal.throwIfAborted();
       const model = await this.#wait(signal);
       const messages = makeMessages(question, quotes);

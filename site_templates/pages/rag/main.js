@@ -8,7 +8,8 @@ import { AnswerView } from "./answer-view.js";
 import { Asker } from "./asker.js";
 import { Shelf } from "./shelf.js";
 import { isKnownLanguage } from "./language.js";
-import { pickShown, showPassages } from "./passages.js";
+import { showPassages } from "./passages.js";
+import { pickRelevant } from "./relevance.js";
 import { openReader } from "./reader.js";
 
 /** @typedef {import("./kit/search/collection.js").Found} Found */
@@ -62,22 +63,25 @@ async function openLibrary(embedder) {
     else note.textContent = `${found.name} is not in this collection any more.`;
   };
 
-  /** @param {string} query @returns {Promise<{vector: Float32Array, found: Found[]}>} */
+  /** @param {string[]} texts */
+  const countTokens = (texts) => embedder.countTokens(texts);
+
+  /** @param {string} query @returns {Promise<{vector: Float32Array, shown: Found[], words: Set<string>}>} */
   const look = async (query) => {
-    if (!query || !shelf.passages) return { vector: new Float32Array(0), found: [] };
+    if (!query || !shelf.passages) return { vector: new Float32Array(0), shown: [], words: new Set() };
     const { embeddings: vector } = await embedder.embed({ inputs: [query], cut: true });
-    return { vector, found: pickShown(await index.search({ vector, query, count: shownPassages })) };
+    return { vector, ...(await pickRelevant(query, await index.search({ vector, query, count: shownPassages }), countTokens)) };
   };
 
   const search = latestOnly(async () => {
     const query = question.value.trim();
     try {
-      const isKnown = await isKnownLanguage(query, (texts) => embedder.countTokens(texts));
+      const isKnown = await isKnownLanguage(query, countTokens);
       note.textContent = isKnown ? "" : "The model hardly knows this language: it finds words here rather than meanings.";
       const startMs = performance.now();
-      const { found } = await look(query);
+      const { shown } = await look(query);
       if (query && shelf.passages) shell.showFigures([["Last search", `${Math.round(performance.now() - startMs)} ms`]]);
-      showPassages(query, found, shelf.passages, (each) => void open(each));
+      showPassages(query, shown, shelf.passages, (each) => void open(each));
     } catch (error) {
       note.textContent = error instanceof Error ? error.message : String(error);
     }
@@ -91,10 +95,10 @@ async function openLibrary(embedder) {
     try {
       if (!shelf.passages) return view.say(query, "There are no files to answer from yet. Add some, or use the sample documents.");
       view.look(query);
-      const { vector, found } = await look(query);
+      const { vector, shown, words } = await look(query);
       if (own !== asked) return; // a newer question has the place
-      showPassages(query, found, shelf.passages, (each) => void open(each));
-      if (found.length) await asker.answer(query, vector, found);
+      showPassages(query, shown, shelf.passages, (each) => void open(each));
+      if (shown.length) await asker.answer(query, vector, { passages: shown, words });
       else if (shelf.isBusy) view.say(query, "Nothing that is read so far is about that. Ask again when all files are read.");
       else view.say(query, "Nothing in these files is about that, so there is no answer.");
     } catch (error) {

@@ -1,18 +1,8 @@
 /** The passages that were found, best first, as a list that opens the documents. */
 
 import { find, make } from "./kit/ui/dom.js";
-import { isRelevant, leastScore } from "./relevance.js";
 
 /** @typedef {import("./kit/search/collection.js").Found} Found */
-
-/**
- * Those that the page shows, in their order; an answer counts them as the list does.
- * @param {readonly Found[]} found
- * @returns {Found[]} none where nothing has to do with the question
- */
-export function pickShown(found) {
-  return isRelevant(found) ? found.filter(isWorthShowing) : [];
-}
 
 /**
  * @param {string} query
@@ -23,11 +13,6 @@ export function pickShown(found) {
 export function showPassages(query, shown, total, open) {
   find("#found-note", HTMLElement).textContent = describe(query, shown.length, total);
   find("#passages", HTMLElement).replaceChildren(...shown.map((each, index) => drawPassage(each, index + 1, open)));
-}
-
-/** @param {Found} found @returns {boolean} half as close will do for one that has the question's words */
-function isWorthShowing({ score, hasWords }) {
-  return score >= (hasWords ? leastScore / 2 : leastScore);
 }
 
 /** @param {string} text @returns {string} with its headings set off */

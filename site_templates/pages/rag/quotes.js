@@ -1,6 +1,7 @@
 /** The sentences of the passages that come closest to the question: what an answer is made from, and checked against. */
 
 import { findSentences } from "./kit/search/split.js";
+import { hasAny } from "./relevance.js";
 
 /** @typedef {import("./kit/search/collection.js").Found} Found */
 /** @typedef {{text: string, passage: number, start: number, score: number}} Quote `passage` is the place in the list */
@@ -10,11 +11,12 @@ const most = 4;
 
 /**
  * @param {readonly Found[]} passages
- * @param {Float32Array} question  its embedding
+ * @param {{vector: Float32Array, words: ReadonlySet<string>}} question  its embedding, and the words for whose sake the
+ *   passages were found: sentences that have one come first
  * @param {import("./kit/ui/shell.js").Model} embedder
  * @returns {Promise<Quote[]>} best first
  */
-export async function pickQuotes(passages, question, embedder) {
+export async function pickQuotes(passages, { vector, words }, embedder) {
   const sentences = passages.flatMap(({ text }, passage) =>
     findSentences(text).map(({ start, end }) => ({ text: text.slice(start, end).replace(/\s+/g, " "), passage, start })),
   );
@@ -25,8 +27,8 @@ export async function pickQuotes(passages, question, embedder) {
   if (!own.length) return [];
   const { embeddings, dimensions } = await embedder.embed({ inputs: own.map(({ text }) => text), cut: true });
   return own
-    .map((each, row) => ({ ...each, score: multiply(embeddings, row * dimensions, question) }))
-    .sort((a, b) => b.score - a.score)
+    .map((each, row) => ({ ...each, score: multiply(embeddings, row * dimensions, vector) }))
+    .sort((a, b) => Number(hasAny(b.text, words)) - Number(hasAny(a.text, words)) || b.score - a.score)
     .slice(0, most);
 }
 
