@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pdf_files
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, BrowserContext, Route
 
 from browser.conftest import OpenPage, Serve
 from browser.rag_sites import SHOWN, add_files, open_library, open_passage, read_problems
@@ -69,6 +70,22 @@ def test_columns_are_read_one_after_the_other_and_chinese_by_its_tables(page: Wa
     page.page.locator(".passage", has_text="猫在阳光下睡觉。").first.wait_for()
     tables = [name for name in list_pdf_requests(page) if name.endswith(".bcmap")]
     assert 0 < len(tables) < 5
+
+
+def test_files_that_come_before_a_collection_is_open_wait_for_it(
+    browser: Browser, serve: Serve, rag_site: Path
+) -> None:
+    def slow(context: BrowserContext) -> None:
+        def answer(route: Route) -> None:
+            time.sleep(0.7)
+            route.continue_()
+
+        context.route("**/kit/search/worker.js", answer)
+
+    with watch_page(browser, f"{serve(rag_site)}/?backend=wasm", prepare=slow) as page:
+        page.wait_until_ready()
+        add_files(page, ("early.txt", b"Ships sail on the sea."), expect=1)
+        search(page, "ships on the sea")
 
 
 def test_a_long_pdf_tells_its_page_and_can_be_stopped(page: WatchedPage) -> None:

@@ -49,7 +49,7 @@ test("an answer that was cut keeps its whole sentences, and the only one it has"
 
 /** @param {(number | boolean | string)[][]} rows */
 const list = (rows) => rows.map(([score, hasWords, text = ""]) => /** @type {any} */ ({ score, hasWords, text }));
-const pick = async (/** @type {string} */ query, /** @type {any[]} */ found) => (await pickRelevant(query, found, countTokens)).shown;
+const pick = (/** @type {string} */ query, /** @type {any[]} */ found) => pickRelevant(query, found, countTokens);
 
 test("passages are shown where one is near enough, those with the question's words from half as near", async () => {
   const found = list([[0.1, true], [0.3, false], [0.2, true], [0.2, false]]);
@@ -78,12 +78,13 @@ test("quotes are the sentences closest to the question, each once and no heading
   };
   const embedder = /** @type {any} */ ({ embed });
   const vector = Float32Array.of(1, 0.5);
-  const quotes = await pickQuotes(found, { vector, words: new Set() }, embedder);
+  const quotes = await pickQuotes(found, { text: "", vector, weights: new Map() }, embedder);
   assert.deepEqual(asked, ["Red thing.", "Blue thing.", "Green thing."]);
-  assert.deepEqual([quotes[0].text, quotes[0].passage, quotes[0].score], ["Green thing.", 1, 1]);
+  assert.deepEqual([quotes[0].text, quotes[0].passage], ["Green thing.", 1]);
   assert.match(makeMessages("Which?", quotes)[1].content, /^Text: Red thing\. Blue thing\. Green thing\.\n\nQuestion: Which\?$/);
-  assert.equal((await pickQuotes(found, { vector, words: new Set(["blue"]) }, embedder))[0].text, "Blue thing.");
-  assert.deepEqual(await pickQuotes([], { vector, words: new Set() }, embedder), []);
+  const [best] = await pickQuotes(found, { text: "", vector: Float32Array.of(1, 0.99), weights: new Map([["blue", 3]]) }, embedder);
+  assert.equal(best.text, "Blue thing.", "of sentences about as close, the one with the word");
+  assert.deepEqual(await pickQuotes([], { text: "", vector, weights: new Map() }, embedder), []);
 });
 
 test("what is far from every passage is not relevant", () => {

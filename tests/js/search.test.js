@@ -81,6 +81,7 @@ test("BM25 gives what its formula says", () => {
   assert.equal(wordCount, 3);
   const weigh = (/** @type {number} */ length) => (Math.log(1 + 2.5 / 1.5) * 2.2) / (1 + 1.2 * (0.25 + (0.75 * length) / (11 / 3)));
   assert.deepEqual([...scores.keys()].sort(), [0, 2]);
+  assert.deepEqual(index.weigh("cat cat bat"), new Map([["cat", Math.log(1 + 2.5 / 1.5)], ["bat", Math.log(1 + 3.5 / 0.5)]]));
   assert.ok(Math.abs((scores.get(0) ?? 0) - weigh(3)) < 1e-12 && Math.abs((scores.get(2) ?? 0) - weigh(2)) < 1e-12);
 });
 

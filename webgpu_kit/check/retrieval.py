@@ -81,7 +81,7 @@ ASK = """async ({ opened, original, asked, shown, deepest }) => {
         const theirs = original.search(recorded, text, 2 * deepest);
         const places = { meaning: find(best), ranked: find(found), original: find(theirs) };
         const relevant = await pickRelevant(text, found.slice(0, shown), (texts) => kit.countTokens(texts));
-        answers.push({ ...places, isRelevant: relevant.shown.length > 0 });
+        answers.push({ ...places, isRelevant: relevant.length > 0 });
     }
     return answers;
 }"""

@@ -28,6 +28,16 @@ export class WordIndex {
 
   /**
    * @param {string} query
+   * @returns {Map<string, number>} how much each of its words tells: nearly nothing where every passage has it
+   */
+  weigh(query) {
+    const count = this.#lengths.length;
+    const rarity = (/** @type {number} */ rows) => Math.log(1 + (count - rows + 0.5) / (rows + 0.5));
+    return new Map(listTerms(query).map((term) => [term, rarity(this.#postings.get(term)?.rows.length ?? 0)]));
+  }
+
+  /**
+   * @param {string} query
    * @returns {{scores: Map<number, number>, wordCount: number}} the score of every passage that has a word of the query,
    *   and how many different words that has
    */
@@ -35,18 +45,17 @@ export class WordIndex {
     /** @type {Map<number, number>} */
     const scores = new Map();
     const mean = this.#totalLength / Math.max(1, this.#lengths.length) || 1;
-    const terms = new Set(listTerms(query));
-    for (const term of terms) {
+    const weights = this.weigh(query);
+    for (const [term, weight] of weights) {
       const found = this.#postings.get(term);
       if (!found) continue;
-      const weight = Math.log(1 + (this.#lengths.length - found.rows.length + 0.5) / (found.rows.length + 0.5));
       found.rows.forEach((row, index) => {
         const count = found.counts[index];
         const norm = k1 * (1 - b + (b * this.#lengths[row]) / mean);
         scores.set(row, (scores.get(row) ?? 0) + (weight * count * (k1 + 1)) / (count + norm));
       });
     }
-    return { scores, wordCount: terms.size };
+    return { scores, wordCount: weights.size };
   }
 
   /**

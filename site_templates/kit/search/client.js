@@ -2,7 +2,7 @@
  * The page's side of the search worker: every method of `SearchService`, as a promise.
  *
  * @typedef {import("./service.js").SearchService} SearchService
- * @typedef {{[Name in "open" | "openPublished" | "contents" | "list" | "add" | "remove" | "delete" | "read" | "search" | "exportFile" | "importFile"]:
+ * @typedef {{[Name in "open" | "openPublished" | "contents" | "list" | "add" | "remove" | "delete" | "read" | "search" | "weigh" | "exportFile" | "importFile"]:
  *   (...given: Parameters<SearchService[Name]>) => Promise<Awaited<ReturnType<SearchService[Name]>>>}} SearchIndex
  */
 
@@ -10,7 +10,7 @@ import { KitError, unpackError } from "../errors.js";
 
 const methods = /** @type {const} */ ([
   ...["open", "openPublished", "contents", "list", "add", "remove"],
-  ...["delete", "read", "search", "exportFile", "importFile"],
+  ...["delete", "read", "search", "weigh", "exportFile", "importFile"],
 ]);
 
 /**

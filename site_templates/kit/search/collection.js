@@ -97,6 +97,11 @@ export class Collection {
     );
   }
 
+  /** @param {string} query @returns {Map<string, number>} how much each of its words tells here */
+  weigh(query) {
+    return this.#words.weigh(query);
+  }
+
   /** @param {Entry} entry */
   #index({ document, vectors }) {
     this.#vectors.add(vectors);

@@ -116,6 +116,11 @@ export class SearchService {
     return this.#open().search(vector, query, count);
   }
 
+  /** @param {string} query @returns {Map<string, number>} how much each of its words tells in the open collection */
+  weigh(query) {
+    return this.#open().weigh(query);
+  }
+
   /** @returns {Uint8Array<ArrayBuffer>} the open collection as one file */
   exportFile() {
     return encodeIndex(this.#name, /** @type {IndexModel} */ (this.model), this.#open().entries);

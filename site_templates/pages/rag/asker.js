@@ -49,24 +49,22 @@ export class Asker {
   }
 
   /**
-   * @param {string} question
-   * @param {Float32Array} vector  its embedding
-   * @param {{passages: readonly Found[], words: ReadonlySet<string>}} found  as they are shown, so that both count alike,
-   *   and the words for whose sake they are
+   * @param {import("./quotes.js").Question} question
+   * @param {readonly Found[]} found  as they are shown, so that both count alike
    */
-  async answer(question, vector, found) {
+  async answer(question, found) {
     this.leave();
     const { signal } = this.#abort;
-    const passages = found.passages.slice(0, usedPassages);
-    this.#view.start(question);
+    const passages = found.slice(0, usedPassages);
+    this.#view.start(question.text);
     let text = "";
     /** @type {import("./quotes.js").Quote[]} */
     let quotes = [];
     try {
-      quotes = await pickQuotes(passages, { vector, words: found.words }, this.#embedder);
+      quotes = await pickQuotes(passages, question, this.#embedder);
       signal.throwIfAborted();
       const model = await this.#wait(signal);
-      const messages = makeMessages(question, quotes);
+      const messages = makeMessages(question.text, quotes);
       const options = { temperature: 0, max_tokens: longestAnswer, signal };
       for await (const chunk of await model.chat.completions.create({ messages, stream: true, ...options })) {
         const [choice] = chunk.choices;

@@ -66,11 +66,12 @@ async function openLibrary(embedder) {
   /** @param {string[]} texts */
   const countTokens = (texts) => embedder.countTokens(texts);
 
-  /** @param {string} query @returns {Promise<{vector: Float32Array, shown: Found[], words: Set<string>}>} */
+  /** @param {string} query @returns {Promise<{vector: Float32Array, shown: Found[]}>} */
   const look = async (query) => {
-    if (!query || !shelf.passages) return { vector: new Float32Array(0), shown: [], words: new Set() };
+    if (!query || !shelf.passages) return { vector: new Float32Array(0), shown: [] };
     const { embeddings: vector } = await embedder.embed({ inputs: [query], cut: true });
-    return { vector, ...(await pickRelevant(query, await index.search({ vector, query, count: shownPassages }), countTokens)) };
+    const found = await index.search({ vector, query, count: shownPassages });
+    return { vector, shown: await pickRelevant(query, found, countTokens) };
   };
 
   const search = latestOnly(async () => {
@@ -95,10 +96,10 @@ async function openLibrary(embedder) {
     try {
       if (!shelf.passages) return view.say(query, "There are no files to answer from yet. Add some, or use the sample documents.");
       view.look(query);
-      const { vector, shown, words } = await look(query);
+      const { vector, shown } = await look(query);
       if (own !== asked) return; // a newer question has the place
       showPassages(query, shown, shelf.passages, (each) => void open(each));
-      if (shown.length) await asker.answer(query, vector, { passages: shown, words });
+      if (shown.length) await asker.answer({ text: query, vector, weights: await index.weigh(query) }, shown);
       else if (shelf.isBusy) view.say(query, "Nothing that is read so far is about that. Ask again when all files are read.");
       else view.say(query, "Nothing in these files is about that, so there is no answer.");
     } catch (error) {

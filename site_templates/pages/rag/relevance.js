@@ -23,19 +23,17 @@ export function isRelevant(found) {
  * @param {string} query
  * @param {readonly Found[]} found  best first
  * @param {import("./language.js").CountTokens} countTokens  of the embedding model
- * @returns {Promise<{shown: Found[], words: Set<string>}>} `shown` is empty where nothing has to do with the question;
- *   `words` are those for whose sake the passages are shown, none where it is for their meaning
+ * @returns {Promise<Found[]>} none where nothing has to do with the question
  */
 export async function pickRelevant(query, found, countTokens) {
-  if (isRelevant(found)) return { shown: found.filter(isWorthShowing), words: new Set() };
+  if (isRelevant(found)) return found.filter(isWorthShowing);
   const terms = new Set(listTerms(query));
   const rare = await findRareWords(query, terms, countTokens);
-  const words = rare.size ? rare : terms;
-  return { shown: found.filter(({ text }) => hasAny(text, rare) || hasAll(text, terms)), words };
+  return found.filter(({ text }) => hasAny(text, rare) || hasAll(text, terms));
 }
 
 /** @param {string} text @param {ReadonlySet<string>} words @returns {boolean} */
-export function hasAny(text, words) {
+function hasAny(text, words) {
   return words.size > 0 && listTerms(text).some((term) => words.has(term));
 }
 

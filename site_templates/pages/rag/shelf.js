@@ -54,7 +54,9 @@ export class Shelf {
 
   async start() {
     this.#listen();
-    await this.#collections.start();
+    // Files that are dropped before a collection is open wait for it.
+    this.#work = this.#collections.start();
+    await this.#work;
   }
 
   #listen() {
