@@ -8,7 +8,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from webgpu_kit.manifest import BackendGraph
+from webgpu_kit.manifest import BackendGraph, Expansion, Span
 from webgpu_kit.memory import CHAT_TOKENS, PART_TOKENS, estimate_memory
 from webgpu_kit.quantize.wasm_attention import add_sinks
 
@@ -41,7 +41,7 @@ def estimate(model: onnx.ModelProto, context: int, cache: str = "float32") -> in
         "context_length": context,
         "cache_dtype": cache,
     }
-    return estimate_memory(LOADING, model, 100_000, {"generation": generation})
+    return estimate_memory(LOADING, model, 100_000, {"generation": generation}).total
 
 
 @pytest.mark.parametrize("context", [2048, CHAT_TOKENS, 131_072])
@@ -57,7 +57,16 @@ def test_a_chat_takes_its_cache_and_without_tiles_a_prompt_its_scores(context: i
 
 def test_a_short_chat_takes_less_than_loading_and_other_models_nothing() -> None:
     model = make_decoder()
-    assert estimate(model, 16) == estimate_memory(LOADING, model, 100_000, {}) == 100_000 + 1_000_000 + 100_000
+    assert estimate(model, 16) == estimate_memory(LOADING, model, 100_000, {}).total == 100_000 + 1_000_000 + 100_000
+
+
+def test_the_download_is_not_in_the_heap() -> None:
+    data = Span(offset=0, bytes=300 * 500)
+    head = Expansion(name="head", kind="float16", dtype="float32", rows=300, columns=500, bits=16, offset=0, data=data)
+    graph = LOADING.model_copy(update={"expand": [head]})
+    memory = estimate_memory(graph, make_decoder(), 100_000, {})
+    assert memory.heap == 100_000 + 1_000_000 + 2 * 300 * 500 * 4
+    assert memory.total == memory.heap + 100_000
 
 
 def test_the_page_reads_prompts_in_parts_of_this_length() -> None:

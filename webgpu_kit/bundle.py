@@ -167,8 +167,8 @@ def _write_variant(variant: Variant, out: Path, chunks: str, settings: Mapping[s
         files[WEIGHTS] = write_file(WEIGHTS, memoryview(weights.content), out, chunks)
     weight_bytes = len(weights.content)
     for backend, graph in graphs.items():
-        memory_bytes = estimate_memory(graph, variant.graphs[backend].model, weight_bytes, settings)
-        graphs[backend] = graph.model_copy(update={"memory_bytes": memory_bytes})
+        memory = estimate_memory(graph, variant.graphs[backend].model, weight_bytes, settings)
+        graphs[backend] = graph.model_copy(update={"memory_bytes": memory.total, "heap_bytes": memory.heap})
     graph_bytes = max(file.bytes for name, file in files.items() if name != WEIGHTS)
     return VariantEntry(
         name=variant.name,

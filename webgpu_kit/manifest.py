@@ -112,12 +112,14 @@ class BackendGraph(_Part):
 
     The graph's external data are `weights.bin` (a file of the variant, where it has one) and, when
     `expanded_bytes` > 0, `expanded.bin` (made in the worker). `memory_bytes` is what it takes at
-    its peak: while it is loaded or, where that is more, in a long chat.
+    its peak: while it is loaded or, where that is more, in a long chat. `heap_bytes` are those of them that lie in
+    ONNX Runtime's heap (4 GiB at most on wasm); the download lies outside of it.
     """
 
     file: str
     expanded_bytes: int = 0
     memory_bytes: int = 0
+    heap_bytes: int = 0
     expand: list[Expansion] = Field(default_factory=list)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from webgpu_kit.manifest import BackendGraph
 from webgpu_kit.nodes import read_int, walk_nodes
@@ -17,16 +17,27 @@ CHAT_TOKENS = 8192  # longer chats are rare, and nobody should be refused a mode
 PART_TOKENS = 512  # of a prompt are read at once: longestPart in kit/generation/token-cache.js
 
 
-def estimate_memory(graph: BackendGraph, model: onnx.ModelProto, weight_bytes: int, settings: Mapping[str, Any]) -> int:
-    """The bytes that one backend's graph takes while it is loaded, or, where that is more, in a long chat.
+class Memory(NamedTuple):
+    """Bytes: all that is taken, and of that what lies in ONNX Runtime's heap, which ends at 4 GiB on wasm."""
+
+    total: int
+    heap: int
+
+
+def estimate_memory(
+    graph: BackendGraph, model: onnx.ModelProto, weight_bytes: int, settings: Mapping[str, Any]
+) -> Memory:
+    """What one backend's graph takes while it is loaded, or, where that is more, in a long chat.
 
     `weight_bytes` is the size of `weights.bin`, `settings` are those of the manifest.
     """
-    # The download lies in memory beside ONNX Runtime's own copy of it. Expanded weights are made in there one by one:
-    # the largest is there as it is made, as ONNX Runtime takes it, and as it lays it out for its products.
+    # The download lies in memory beside ONNX Runtime's own copy of it, outside its heap. Expanded weights are made in
+    # there one by one: the largest is there as it is made, as ONNX Runtime takes it, and as it lays it out for its
+    # products.
     largest = max((part.rows * part.columns * DTYPE_BYTES[part.dtype] for part in graph.expand), default=0)
     weights = weight_bytes + graph.expanded_bytes + sum(matrices_made_at_load(model))
-    return weights + max(weight_bytes + 2 * largest, _count_chat(model, settings.get("generation", {})))
+    chat = _count_chat(model, settings.get("generation", {}))
+    return Memory(weights + max(weight_bytes + 2 * largest, chat), weights + max(2 * largest, chat))
 
 
 def matrices_made_at_load(model: onnx.ModelProto) -> list[int]:

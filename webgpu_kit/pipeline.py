@@ -159,7 +159,7 @@ def _make_variants(graph: Graph, recipe: Recipe, task: str, progress: Progress) 
         reasons = "".join(f"\n  {dtype}: {reason}" for dtype, reason in rejected.items())
         raise QuantizeError(
             f"{recipe.where}: no variant can be shipped.{reasons}",
-            fix="add fp32 to --dtypes, or set [thresholds] in a recipe",
+            fix="add fp32 to --dtypes, or set [thresholds] or, for top-1 agreement, [agreement] in a recipe",
         )
     return variants, rejected
 

@@ -122,8 +122,9 @@ function findGpuObstacle(variant, device) {
  */
 function findMemoryObstacle({ name, graphs, memory_bytes: most }, backend, { memoryBytes }) {
   const needed = graphs[backend]?.memory_bytes || most;
-  if (backend === "wasm" && needed > wasmHeapBytes) {
-    return `The variant ${name} needs ${formatBytes(needed)} of memory, but wasm can only use ${formatBytes(wasmHeapBytes)}`;
+  const heap = graphs[backend]?.heap_bytes || needed;
+  if (backend === "wasm" && heap > wasmHeapBytes) {
+    return `The variant ${name} needs ${formatBytes(heap)} of memory, but wasm can only use ${formatBytes(wasmHeapBytes)}`;
   }
   const known = memoryBytes > 0 && memoryBytes < reportedMemoryCap;
   if (known && needed > memoryBytes * usableMemory) {

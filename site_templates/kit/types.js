@@ -32,7 +32,8 @@
  * @property {number} [super_size]
  * @property {number[]} [codebook]  2 ** bits integers of -128 to 127 that q stands for; none when empty
  *
- * @typedef {{file: string, expanded_bytes: number, memory_bytes?: number, expand: Expansion[]}} BackendGraph
+ * @typedef {{file: string, expanded_bytes: number, memory_bytes?: number, heap_bytes?: number,
+ *   expand: Expansion[]}} BackendGraph
  * @typedef {object} Parity  measured when it was built
  * @property {import("./parity.js").Metric} metric
  * @property {number} value

@@ -102,6 +102,20 @@ test("memory: each backend counts its own", () => {
   assert.match(passed[0].reason, /q4 needs 3\.22 GB of memory, too much for a device with 2\.15 GB/);
 });
 
+test("memory: wasm's 4 GiB hold no download, a small device's memory does", () => {
+  const graph = { file: "b.onnx", expanded_bytes: 0, memory_bytes: 4.2 * gigabyte, expand: [] };
+  const graphs = { wasm: { ...graph, heap_bytes: 3.8 * gigabyte } };
+  const fits = makeManifest([makeVariant("q8", { graphs, backends: ["wasm"] })]);
+  assert.deepEqual(names(listCandidates(fits, makeDevice({}), auto).pairs), ["q8@wasm"]);
+  const small = listCandidates(fits, makeDevice({ memoryBytes: 4 * gigabyte }), { ...auto, backend: "wasm" });
+  assert.match(small.passed[0].reason, /q8 needs 4\.51 GB of memory, too much for a device with 4\.29 GB/);
+  const over = makeManifest([
+    makeVariant("q8", { graphs: { wasm: { ...graph, heap_bytes: 4.1 * gigabyte } }, backends: ["wasm"] }),
+  ]);
+  const { passed } = listCandidates(over, makeDevice({}), { ...auto, backend: "wasm" });
+  assert.match(passed[0].reason, /q8 needs 4\.4 GB of memory, but wasm can only use 4\.29 GB/);
+});
+
 const software = makeDevice({
   adapter: { vendor: "google", architecture: "swiftshader", description: "", software: true },
 });
