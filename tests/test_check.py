@@ -17,7 +17,7 @@ import pytest
 import webgpu_kit as wk
 from webgpu_kit.artifacts import Bundle
 from webgpu_kit.browser.patience import Patience
-from webgpu_kit.check import check_site, choose_pairs
+from webgpu_kit.check import check_site, choose_pairs, proof
 from webgpu_kit.check.job import explain_unfit, name_screenshot
 from webgpu_kit.check.proof import Demand, explain_contradictions
 from webgpu_kit.errors import BrowserError, BundleError, CheckError
@@ -306,6 +306,19 @@ def test_tensors_come_back_from_json(dtype: str) -> None:
 def test_screenshots_never_leave_the_folder() -> None:
     assert name_screenshot("../../etc", "wasm") == "_etc-wasm.png"
     assert name_screenshot("q4f16", "webgpu") == "q4f16-webgpu.png"
+
+
+@pytest.mark.parametrize(("wait_s", "told"), [(-1, 12), (600, 1)])
+def test_samples_are_told_where_they_take_long(
+    site: Path, wait_s: float, told: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proof, "TELL_S", wait_s)
+    lines: list[str] = []
+    check_site(site, backends=("wasm",), variants=("q8",), worlds=False, progress=lines.append)
+    page = "/?backend=wasm&variant=q8: "
+    samples = [f"{page}golden sample {number} of 12" for number in range(1, told + 1)]
+    rest = [f"{page}using the page as a visitor would", f"{page}passed"]
+    assert lines[lines.index("q8 on wasm: checking") + 1 :] == samples + rest
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the browser's processes in /proc")

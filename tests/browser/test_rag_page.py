@@ -134,7 +134,7 @@ def ask_page(site: Path, stall_s: float = 20) -> AskOutcome:
             open_browser(find_browser(), webgpu="none") as opened,
             open_context(opened.browser, origin) as context,
         ):
-            return await prove_asking(context, origin, demand, questions, patience)
+            return await prove_asking(context, origin, demand, questions, patience, print)
 
     with serve_in_background(site) as origin:
         return run_to_end(work(origin))

@@ -252,6 +252,8 @@ async def _prove(
 ) -> dict[str, object]:
 
     async def prove(context: async_api.BrowserContext) -> Outcome:
-        return await prove_page(context, origin, demand, job.manifest, job.golden, job.patience, job.drive)
+        return await prove_page(
+            context, origin, demand, job.manifest, job.golden, job.patience, job.drive, job.progress
+        )
 
     return await prove_in_context(browser, job, origin, demand, screenshot, prove)

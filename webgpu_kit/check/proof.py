@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from webgpu_kit.artifacts import Progress
 from webgpu_kit.browser.page import PHONE_SIZE, SampleRun, Visit, open_visit
 from webgpu_kit.browser.patience import Patience, Stopwatch
 from webgpu_kit.check.agreement import SaidAnswer, ask_page, compare_answer, count_top_1, explain_answer
@@ -32,6 +33,8 @@ from webgpu_kit.report import (
 
 if TYPE_CHECKING:
     from playwright import async_api
+
+TELL_S = 5.0  # a line for each sample would be too many where a sample takes milliseconds
 
 PROBLEM_WORDS = {
     "console": "console error",
@@ -111,12 +114,13 @@ async def prove_page(
     golden: RecordedGolden,
     patience: Patience,
     drive: Drive,
+    progress: Progress,
 ) -> Outcome:
     """Open one page in `context`, run the golden on it, and judge what it did."""
     found, parity, agreement = _Findings(), None, None
     async with open_visit(context, origin, demand.path, patience) as visit:
         try:
-            await _work_through(visit, demand, golden, drive, found)
+            await _work_through(visit, demand, golden, drive, found, progress)
         except CheckError as error:
             found.faults.append(error.message)
         page = await _describe(visit)
@@ -137,14 +141,19 @@ async def prove_page(
 
 
 async def prove_search(
-    context: async_api.BrowserContext, origin: str, demand: Demand, questions: RecordedQuestions, patience: Patience
+    context: async_api.BrowserContext,
+    origin: str,
+    demand: Demand,
+    questions: RecordedQuestions,
+    patience: Patience,
+    progress: Progress,
 ) -> SearchOutcome:
     """Let the page index its sample documents, ask it the recorded questions, and judge what it found."""
     faults, answers, gpu = list[str](), list[Answered](), None
     async with open_visit(context, origin, demand.path, patience) as visit:
         try:
-            await _load(visit)
-            await index_samples(visit, len({document for document, _ in questions.passages}))
+            await _load_documents(visit, questions, progress)
+            progress(f"{visit.path}: searching for {len(questions.questions)} questions")
             answers, gpu = await ask_questions(visit, questions)
             await show_search(visit, questions.questions[0].text)
         except CheckError as error:
@@ -160,14 +169,19 @@ async def prove_search(
 
 
 async def prove_asking(
-    context: async_api.BrowserContext, origin: str, demand: Demand, questions: RecordedQuestions, patience: Patience
+    context: async_api.BrowserContext,
+    origin: str,
+    demand: Demand,
+    questions: RecordedQuestions,
+    patience: Patience,
+    progress: Progress,
 ) -> AskOutcome:
     """Let the page index its sample documents, ask it through its own form, and judge what it said."""
     faults, answers, topics, gpu = list[str](), list[AskedEntry](), choose_topics(questions), None
     async with open_visit(context, origin, demand.path, patience) as visit:
         try:
-            await _load(visit)
-            await index_samples(visit, len({document for document, _ in questions.passages}))
+            await _load_documents(visit, questions, progress)
+            progress(f"{visit.path}: asking as a visitor would")
             answers += await ask_about(visit, topics)
             gpu = await count_gpu_work(visit)
         except CheckError as error:
@@ -202,6 +216,13 @@ async def _load(visit: Visit) -> None:
         raise CheckError(f"the page says that it failed: {state.reason or 'without a reason'}")
 
 
+async def _load_documents(visit: Visit, questions: RecordedQuestions, progress: Progress) -> None:
+    await _load(visit)
+    count = len({document for document, _ in questions.passages})
+    progress(f"{visit.path}: indexing {count} documents")
+    await index_samples(visit, count)
+
+
 async def _describe(visit: Visit) -> PageEntry:
     """What is known of the page by now, with its pictures."""
     page = await visit.describe_fault()
@@ -211,24 +232,33 @@ async def _describe(visit: Visit) -> PageEntry:
     return page
 
 
-async def _work_through(visit: Visit, demand: Demand, golden: RecordedGolden, drive: Drive, found: _Findings) -> None:
+async def _work_through(
+    visit: Visit, demand: Demand, golden: RecordedGolden, drive: Drive, found: _Findings, progress: Progress
+) -> None:
     """Load the page, run the golden on it, and do what its visitor would; what came of it goes into `found`."""
     await _load(visit)
-    await _run_golden(visit, golden, demand.limit, found.runs)
+    await _run_golden(visit, golden, demand.limit, found.runs, progress)
     for answer in golden.answers if demand.is_whole else ():
+        progress(f"{visit.path}: asking for an answer of {len(answer.token_ids)} tokens")
         found.answers.append(await ask_page(visit, answer, demand.backend))
+    progress(f"{visit.path}: using the page as a visitor would")
     found.chat += await drive(visit, demand.is_whole)
 
 
-async def _run_golden(visit: Visit, golden: RecordedGolden, limit: int, runs: list[SampleRun]) -> None:
+async def _run_golden(
+    visit: Visit, golden: RecordedGolden, limit: int, runs: list[SampleRun], progress: Progress
+) -> None:
     """Run samples until `limit` or the end of the time budget; what was run stays in `runs` if one fails."""
     offered = await visit.count_golden()
     if offered != len(golden.samples):
         raise CheckError(f"golden() offers {offered} samples, the site has {len(golden.samples)}")
-    clock = Stopwatch()
+    clock, told = Stopwatch(), Stopwatch()
     for index in range(min(limit, offered)):
         if index >= visit.patience.min_samples and clock.seconds() > visit.patience.budget_s:
             return
+        if index == 0 or told.seconds() > TELL_S:
+            progress(f"{visit.path}: golden sample {index + 1} of {min(limit, offered)}")
+            told.restart()
         runs.append(await visit.run_sample(index))
 
 

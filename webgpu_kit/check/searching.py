@@ -38,7 +38,7 @@ async def check_search(
     demand = Demand(path, backend, len(questions.questions), variant=variant.name)
 
     async def prove(context: async_api.BrowserContext) -> SearchOutcome:
-        return await prove_search(context, job.origin, demand, questions, job.patience)
+        return await prove_search(context, job.origin, demand, questions, job.patience, job.progress)
 
     screenshot = name_screenshot("search", job.model, variant.name, backend)
     return entry.model_copy(update=await prove_in_context(opened.browser, job, job.origin, demand, screenshot, prove))
@@ -65,7 +65,7 @@ async def check_asking(
     demand = Demand(path, backend, 2, variant=variant.name)
 
     async def prove(context: async_api.BrowserContext) -> AskOutcome:
-        return await prove_asking(context, job.origin, demand, questions, job.patience)
+        return await prove_asking(context, job.origin, demand, questions, job.patience, job.progress)
 
     screenshot = name_screenshot("asking", job.model, variant.name, backend)
     return entry.model_copy(update=await prove_in_context(opened.browser, job, job.origin, demand, screenshot, prove))
